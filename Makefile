@@ -1,0 +1,34 @@
+# Needs only make and Python 3.11 to 3.13; everything else goes into .venv and .tools here.
+PYTHON ?= python3
+ARGS ?=
+ENVIRONMENT = $(PYTHON) tools/environment.py
+
+.PHONY: help run test check coverage bench format lock third-party
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
+	@echo 'Options: PYTHON=python3.12 chooses a Python; ARGS="..." goes to pytest or to the benchmark.'
+
+run: ## serve on port 8080 with a demo workspace; Ctrl-C ends it
+	@$(ENVIRONMENT) && sh tools/run.sh
+
+test: ## run the tests on two cores; ARGS="-k name" for some of them
+	@$(ENVIRONMENT) test lint && .venv/bin/python -m pytest -n 2 $(ARGS)
+
+check: ## format, lint, types, imports, lock, migrations, licences
+	@$(ENVIRONMENT) test lint bench && sh tools/check.sh
+
+coverage: ## run the tests and show the lines that no test reaches
+	@$(ENVIRONMENT) test lint && .venv/bin/coverage run -m pytest $(ARGS)
+	@.venv/bin/coverage combine --quiet && .venv/bin/coverage report
+
+bench: ## compare the service with its peers
+	@$(ENVIRONMENT) bench && .venv/bin/python -m bench $(ARGS)
+
+format: ## let black and isort write
+	@$(ENVIRONMENT) test lint && .venv/bin/isort --quiet . && .venv/bin/black --quiet .
+
+lock: ## renew poetry.lock after a change of dependencies
+	@$(ENVIRONMENT) --lock
+
+third-party: ## renew THIRD_PARTY.md after `make lock`
+	@$(ENVIRONMENT) && .venv/bin/python tools/third_party.py

@@ -1,0 +1,46 @@
+"""Passwords: argon2id (RFC 9106), hashed off the event loop, at most two at a time.
+
+A hash takes about 19 MiB, so a hundred at once would take two gigabytes.
+"""
+
+import asyncio
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from chat_service.config import Auth
+
+AT_ONCE: Final = 2
+
+
+class Passwords:
+    """Hashes and checks passwords with the cost of the configuration."""
+
+    def __init__(self, config: Auth) -> None:
+        self._hasher = PasswordHasher(
+            time_cost=config.hash_rounds, memory_cost=config.hash_memory_kib, parallelism=1
+        )
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._nobody = self._hasher.hash("nobody has this password")
+
+    async def hash(self, password: str) -> str:
+        """The text to store; its form carries the cost."""
+        async with self._places:
+            return await asyncio.to_thread(self._hasher.hash, password)
+
+    async def fits(self, stored: str | None, password: str) -> bool:
+        """Whether a password is the stored one. Without one it takes as long and is False."""
+        async with self._places:
+            fits = await asyncio.to_thread(self._verify, stored or self._nobody, password)
+        return fits and stored is not None
+
+    def is_outdated(self, stored: str) -> bool:
+        """Whether the cost has been raised since this was stored."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def _verify(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, password)
+        except (VerificationError, InvalidHashError):
+            return False

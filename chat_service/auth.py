@@ -1,0 +1,311 @@
+"""Who calls: principals, their tokens made and checked, and what they are allowed.
+
+Owns the three kinds of token and `require`. A token names its workspace, so that no look-up crosses
+workspaces. A checked token is remembered for `auth.recheck_seconds`, so a revoked one stops working
+within that time on every process, without any broker. Leaves passwords to `agents`, the right to one
+session to `sessions`.
+
+- API key `sk_<workspace>_<id>_<secret>` and agent token `at_<workspace>_<id>_<secret>`: opaque, stored
+  as SHA-256.
+- Customer token: a short-lived JWT (HS256, RFC 7519, RFC 8725) with its refresh token
+  `rt_<workspace>_<family>_<generation>_<mac>`, derived by HMAC, so that the same old token always
+  gives the same successor.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from cachetools import LRUCache, TTLCache
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+from sqlalchemy import Row, select
+
+from chat_service.config import Auth
+from chat_service.errors import Forbidden, Unauthenticated
+from chat_service.events.transaction import reading
+from chat_service.model import Agent, Customer, Token
+from chat_service.schema import (
+    ROLE_PERMISSIONS,
+    Actor,
+    AgentStatus,
+    AuthorType,
+    Clock,
+    CustomerId,
+    InboxId,
+    Permission,
+    TokenId,
+    TokenKind,
+    WorkspaceId,
+)
+
+ISSUER: Final = "chat-service"
+AUDIENCE: Final = "chat-service/customer"
+LEEWAY: Final = timedelta(seconds=60)
+REMEMBERED: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request, as the token says; never as the body says."""
+
+    kind: TokenKind
+    workspace_id: WorkspaceId
+    token_id: TokenId
+    actor: Actor
+    display_name: str | None
+    permissions: frozenset[Permission]
+    customer_id: CustomerId | None = None
+    inbox_id: InboxId | None = None
+
+    @property
+    def is_customer(self) -> bool:
+        """Whether this is a person served, who sees the public side of own sessions only."""
+        return self.kind is TokenKind.CUSTOMER
+
+
+def require(caller: Caller, permission: Permission) -> None:
+    """Refuse a caller without a permission; raises Forbidden."""
+    if permission not in caller.permissions:
+        raise Forbidden(f"This needs the permission {permission}")
+
+
+def load_secret_key(config: Auth) -> bytes:
+    """The installation's key: the setting, else its file, made at the first start (0600)."""
+    if config.secret_key is not None:
+        return config.secret_key.get_secret_value().encode()
+    path = Path(config.secret_key_file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes().strip()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+        file.flush()
+        os.fsync(file.fileno())
+    return path.read_bytes().strip()
+
+
+def new_secret() -> str:
+    """192 random bits for a token."""
+    return secrets.token_hex(24)
+
+
+def hash_secret(secret: str) -> bytes:
+    """What is stored of a secret that is itself random."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def opaque_token(prefix: str, workspace_id: UUID, token_id: UUID, secret: str) -> str:
+    """The text of an agent's token (`at`) or of an API key (`sk`)."""
+    return f"{prefix}_{workspace_id.hex}_{token_id.hex}_{secret}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """A refresh token taken apart."""
+
+    workspace_id: WorkspaceId
+    family: TokenId
+    generation: int
+
+
+class Keys:
+    """The keys derived from the secret key, one for each purpose."""
+
+    def __init__(self, secret_key: bytes) -> None:
+        self._customer = OctKey.import_key(_derive(secret_key, b"customer token"))
+        self._refresh = _derive(secret_key, b"refresh token")
+
+    def customer_token(
+        self, customer: Customer, family: TokenId, *, now: datetime, lifetime: timedelta
+    ) -> str:
+        """An access token for one customer of one inbox."""
+        claims = {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "sub": customer.id.hex,
+            "ws": customer.workspace_id.hex,
+            "inbox": customer.inbox_id.hex,
+            "family": family.hex,
+            "iat": int(now.timestamp()),
+            "exp": int((now + lifetime).timestamp()),
+        }
+        return jwt.encode({"alg": "HS256", "typ": "at+jwt"}, claims, self._customer)
+
+    def claims(self, token: str) -> dict[str, Any]:
+        """The claims of a customer token with a good signature; raises Unauthenticated."""
+        try:
+            decoded = jwt.decode(token, self._customer, algorithms=["HS256"])
+            jwt.JWTClaimsRegistry(
+                iss={"essential": True, "value": ISSUER},
+                aud={"essential": True, "value": AUDIENCE},
+                exp={"essential": True},
+                leeway=10**10,  # the time is judged at each use, by the service's own clock
+            ).validate(decoded.claims)
+        except (JoseError, ValueError) as error:
+            raise Unauthenticated() from error
+        if decoded.header.get("typ") != "at+jwt":
+            raise Unauthenticated()
+        return decoded.claims
+
+    def refresh_token(self, refresh: Refresh) -> str:
+        """The text of one generation of a family's refresh tokens."""
+        name = f"{refresh.workspace_id.hex}_{refresh.family.hex}_{refresh.generation}"
+        mac = hmac.new(self._refresh, name.encode(), hashlib.sha256).hexdigest()
+        return f"rt_{name}_{mac}"
+
+    def parse_refresh_token(self, token: str) -> Refresh | None:
+        """Take a refresh token apart; None if this service did not make it."""
+        try:
+            prefix, workspace, family, generation, _ = token.split("_")
+            refresh = Refresh(WorkspaceId(UUID(workspace)), TokenId(UUID(family)), int(generation))
+        except ValueError:
+            return None
+        good = self.refresh_token(refresh)
+        return refresh if hmac.compare_digest(good.encode(), token.encode()) else None
+
+
+class Authenticator:
+    """Checks bearer tokens, remembering each for a moment."""
+
+    def __init__(self, config: Auth, keys: Keys, clock: Clock) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._opaque: TTLCache[str, Caller] = TTLCache(REMEMBERED, config.recheck_seconds)
+        self._customers: LRUCache[str, tuple[Caller, datetime]] = LRUCache(REMEMBERED)
+        self._revoked = Revocations(config, clock)
+
+    async def authenticate(self, token: str) -> Caller:
+        """Who holds this token; raises Unauthenticated."""
+        if token.startswith(("sk_", "at_")):
+            caller = self._opaque.get(token)
+            if caller is None:
+                caller = self._opaque[token] = await self._look_up(token)
+            return caller
+        caller, expires_at = self._customers.get(token) or self._read(token)
+        self._customers[token] = caller, expires_at
+        if expires_at <= self._clock() or await self._revoked.has(caller):
+            raise Unauthenticated("The token has expired or was revoked")
+        return caller
+
+    async def _look_up(self, token: str) -> Caller:
+        try:
+            prefix, workspace, token_id, secret = token.split("_")
+            query = (
+                select(Token, Agent)
+                .outerjoin(
+                    Agent, (Agent.workspace_id == Token.workspace_id) & (Agent.id == Token.agent_id)
+                )
+                .where(Token.workspace_id == UUID(workspace), Token.id == UUID(token_id))
+            )
+        except ValueError:
+            raise Unauthenticated() from None
+        async with reading() as db:
+            found = (await db.execute(query)).first()
+        kind = TokenKind.KEY if prefix == "sk" else TokenKind.AGENT
+        if found is None or not self._is_good(found, kind, secret):
+            raise Unauthenticated()
+        return _staff(found)
+
+    def _is_good(self, found: Row[Token, Agent], kind: TokenKind, secret: str) -> bool:
+        token, agent = found
+        if token.kind is not kind or token.secret_hash is None:
+            return False
+        if not hmac.compare_digest(token.secret_hash, hash_secret(secret)):
+            return False
+        alive = token.revoked_at is None and (
+            token.expires_at is None or token.expires_at > self._clock()
+        )
+        return alive and (kind is TokenKind.KEY or agent.status is AgentStatus.ACTIVE)
+
+    def _read(self, token: str) -> tuple[Caller, datetime]:
+        claims = self._keys.claims(token)
+        try:
+            customer_id = CustomerId(UUID(claims["sub"]))
+            caller = Caller(
+                kind=TokenKind.CUSTOMER,
+                workspace_id=WorkspaceId(UUID(claims["ws"])),
+                token_id=TokenId(UUID(claims["family"])),
+                actor=Actor(AuthorType.CUSTOMER, customer_id),
+                display_name=None,
+                permissions=frozenset(),
+                customer_id=customer_id,
+                inbox_id=InboxId(UUID(claims["inbox"])),
+            )
+            return caller, datetime.fromtimestamp(claims["exp"], self._clock().tzinfo)
+        except (KeyError, ValueError, TypeError, OverflowError) as error:
+            raise Unauthenticated() from error
+
+
+class Revocations:
+    """Which customers' token families ended lately; asked at most once in `recheck_seconds`.
+
+    A family that ended longer ago than an access token lives needs no remembering.
+    """
+
+    def __init__(self, config: Auth, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._asked: set[WorkspaceId] = set()
+        self._covered: set[WorkspaceId] = set()
+        self._revoked: set[TokenId] = set()
+        self._read_at = float("-inf")
+
+    async def has(self, caller: Caller) -> bool:
+        """Whether the caller's family of tokens has ended."""
+        self._asked.add(caller.workspace_id)
+        if not self._is_fresh(caller.workspace_id):
+            async with self._lock:
+                if not self._is_fresh(caller.workspace_id):
+                    await self._refresh()
+        return caller.token_id in self._revoked
+
+    def _is_fresh(self, workspace_id: WorkspaceId) -> bool:
+        age = asyncio.get_running_loop().time() - self._read_at
+        return workspace_id in self._covered and age < self._config.recheck_seconds
+
+    async def _refresh(self) -> None:
+        began = asyncio.get_running_loop().time()
+        asked, self._asked = self._asked, set()
+        alive = timedelta(seconds=self._config.customer_token_seconds) + LEEWAY
+        query = select(Token.id).where(
+            Token.workspace_id.in_(asked),
+            Token.kind == TokenKind.CUSTOMER,
+            Token.revoked_at > self._clock() - alive,
+        )
+        async with reading() as db:
+            self._revoked = set(await db.scalars(query))
+        self._covered, self._read_at = asked, began
+
+
+def _staff(found: Row[Token, Agent]) -> Caller:
+    token, agent = found
+    if token.kind is TokenKind.KEY:
+        actor, name = Actor(AuthorType.BOT, token.id), token.name
+        permissions = frozenset(Permission(scope) for scope in token.scopes)
+    else:
+        actor, name = Actor(AuthorType.AGENT, agent.id), agent.name
+        permissions = ROLE_PERMISSIONS[agent.role]
+    return Caller(
+        kind=token.kind,
+        workspace_id=token.workspace_id,
+        token_id=token.id,
+        actor=actor,
+        display_name=name,
+        permissions=permissions,
+    )
+
+
+def _derive(secret_key: bytes, purpose: bytes) -> bytes:
+    return hmac.new(secret_key, purpose, hashlib.sha256).digest()

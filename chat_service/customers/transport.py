@@ -1,0 +1,47 @@
+"""Wire models of customers and their tokens."""
+
+from uuid import UUID
+
+from pydantic import EmailStr, Field
+
+from chat_service.transport import Name, Request, Response, Time
+
+
+class Profile(Request):
+    """What a person says about himself. It is shown to agents as claimed and opens nothing."""
+
+    name: Name | None = Field(default=None, examples=["Ada"])
+    email: EmailStr | None = Field(default=None, max_length=254, examples=["ada@example.org"])
+
+
+class NewCustomer(Request):
+    """A person who begins to chat; call it with the first message, not with the first look."""
+
+    profile: Profile = Profile()
+
+
+class RefreshToken(Request):
+    """The newest refresh token, or the one before it where the answer was lost."""
+
+    refresh_token: str = Field(min_length=1, max_length=256)
+
+
+class CustomerView(Response):
+    """A person served."""
+
+    object: str = Field(examples=["customer"])
+    id: UUID
+    workspace_id: UUID
+    inbox_id: UUID
+    name: str | None
+    email: str | None
+    created_at: Time
+
+
+class CustomerTokens(Response):
+    """A short-lived token for the `Authorization: Bearer` header, and the one that renews it."""
+
+    customer: CustomerView
+    access_token: str
+    refresh_token: str
+    expires_in: int

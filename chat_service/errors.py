@@ -1,0 +1,339 @@
+"""The errors a caller may see, each with its status and its stable code.
+
+    ServiceError
+    ├── BadRequest 400            malformed_body, unknown_parameter, invalid_parameter, …
+    │   ├── MalformedBody         malformed_body
+    │   ├── UnknownParameter      unknown_parameter
+    │   ├── InvalidParameter      invalid_parameter
+    │   ├── InvalidFilter         invalid_filter
+    │   ├── UnsupportedSort       unsupported_sort
+    │   ├── CursorInvalid         cursor_invalid
+    │   ├── CursorFilterMismatch  cursor_filter_mismatch
+    │   ├── ClientMessageIdMissing, ClientSessionIdMissing
+    │   └── InvalidGrant          invalid_grant
+    ├── Unauthenticated 401
+    ├── Forbidden 403             forbidden
+    │   ├── OriginNotAllowed      origin_not_allowed
+    │   └── EditWindowPassed      edit_window_passed
+    ├── NotFound 404              also what the caller may not see
+    ├── MethodNotAllowed 405, NotAcceptable 406
+    ├── Conflict 409
+    │   ├── InvalidMove, ReopenWindowPassed, SessionClosed, SessionFull, TooManyOpenSessions
+    │   ├── AlreadyAssigned, NotAssigned
+    │   └── CursorAhead, CursorMismatch
+    ├── CursorExpired 410, PreconditionFailed 412, BodyTooLarge 413, UnsupportedMediaType 415
+    ├── ValidationFailed 422
+    │   ├── ClientMessageIdReused, ClientSessionIdReused
+    ├── TooManyTries 429, InternalError 500
+    └── Unavailable 503           overloaded, database_unavailable; StorageFull 507
+
+Owns what went wrong, in words; `web` renders it as a problem document (RFC 9457). The docstring of
+each class is the text of its page under /problems/.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong field: `pointer` (RFC 6901) into the body, or the parameter's name; a stable code."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class ServiceError(Exception):
+    """Something the caller can see; `members` are extra members of the problem document."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.errors = errors
+        self.headers = dict(headers or {})
+        self.members = members
+
+
+def every_error() -> Iterator[type[ServiceError]]:
+    """All errors that have a code, in the order of their definition."""
+    waiting = list(ServiceError.__subclasses__())
+    while waiting:
+        found = waiting.pop(0)
+        waiting.extend(found.__subclasses__())
+        if "code" in vars(found):
+            yield found
+
+
+class BadRequest(ServiceError):
+    """The request could not be understood. Correct it before you send it again."""
+
+    status, code, title = 400, "bad_request", "The request could not be understood"
+
+
+class MalformedBody(BadRequest):
+    """The body is not valid JSON in UTF-8."""
+
+    code, title = "malformed_body", "The body is not valid JSON"
+
+
+class UnknownParameter(BadRequest):
+    """The query has a parameter that this address does not know. Parameters are never ignored."""
+
+    code, title = "unknown_parameter", "Unknown query parameter"
+
+
+class InvalidParameter(BadRequest):
+    """A query parameter or header has a value it cannot have; `errors` names it."""
+
+    code, title = "invalid_parameter", "Invalid parameter"
+
+
+class InvalidFilter(BadRequest):
+    """A filter of a list has a value it cannot have; `errors` names it."""
+
+    code, title = "invalid_filter", "Invalid filter"
+
+
+class UnsupportedSort(BadRequest):
+    """The list cannot be sorted that way; the detail names the sorts it knows."""
+
+    code, title = "unsupported_sort", "Unsupported sort"
+
+
+class CursorInvalid(BadRequest):
+    """The cursor was not made by this service, or not for this caller."""
+
+    code, title = "cursor_invalid", "Invalid cursor"
+
+
+class CursorFilterMismatch(BadRequest):
+    """The cursor belongs to a list with other filters. Begin the list again without a cursor."""
+
+    code, title = "cursor_filter_mismatch", "The cursor belongs to other filters"
+
+
+class ClientMessageIdMissing(BadRequest):
+    """A message needs a `client_message_id` made by the client, so that sending it again is safe.
+
+    The header `Idempotency-Key` is another name of the field.
+    """
+
+    code, title = "client_message_id_missing", "client_message_id is missing"
+
+
+class ClientSessionIdMissing(BadRequest):
+    """A session needs a `client_session_id` made by the client, so that starting it again is safe.
+
+    The header `Idempotency-Key` is another name of the field.
+    """
+
+    code, title = "client_session_id_missing", "client_session_id is missing"
+
+
+class InvalidGrant(BadRequest):
+    """E-mail, password or refresh token are wrong or no longer valid. Sign in again."""
+
+    code, title = "invalid_grant", "The credentials are not valid"
+
+
+class Unauthenticated(ServiceError):
+    """There is no valid token in the `Authorization` header: it is missing, wrong or expired."""
+
+    status, code, title = 401, "unauthenticated", "A valid token is needed"
+
+
+class Forbidden(ServiceError):
+    """The caller is known and may not do this."""
+
+    status, code, title = 403, "forbidden", "The caller may not do this"
+
+
+class OriginNotAllowed(Forbidden):
+    """The page's origin is not in the inbox's list of allowed origins, which match exactly."""
+
+    code, title = "origin_not_allowed", "This origin is not allowed"
+
+
+class EditWindowPassed(Forbidden):
+    """A message can be changed or deleted by its author only for a while after it was sent."""
+
+    code, title = "edit_window_passed", "The time to edit has passed"
+
+
+class NotFound(ServiceError):
+    """There is no such thing, or the caller may not know of it: the two are not told apart."""
+
+    status, code, title = 404, "not_found", "Not found"
+
+
+class MethodNotAllowed(ServiceError):
+    """The address exists, but not for this method; the header `Allow` lists the others."""
+
+    status, code, title = 405, "method_not_allowed", "Method not allowed"
+
+
+class NotAcceptable(ServiceError):
+    """The answer is JSON and the header `Accept` does not take it."""
+
+    status, code, title = 406, "not_acceptable", "Only JSON is given here"
+
+
+class Conflict(ServiceError):
+    """The request does not fit the present state."""
+
+    status, code, title = 409, "conflict", "The request does not fit the present state"
+
+
+class InvalidMove(Conflict):
+    """The session cannot make this move from its present status, which the problem names."""
+
+    code, title = "invalid_move", "The session cannot make this move"
+
+
+class ReopenWindowPassed(Conflict):
+    """The session was closed too long ago to be opened again. Start a new one."""
+
+    code, title = "reopen_window_passed", "The session was closed too long ago"
+
+
+class SessionClosed(Conflict):
+    """The session is closed and takes no more messages. With `reopen: false`, start a new one.
+
+    The same text and `client_message_id` may be used in the new session.
+    """
+
+    code, title = "session_closed", "The session is closed"
+
+
+class SessionFull(Conflict):
+    """The session holds as many messages as it may. Start a new one with the same text."""
+
+    code, title = "session_full", "The session is full"
+
+
+class TooManyOpenSessions(Conflict):
+    """The customer has as many unclosed sessions as allowed. Use one of them or close it."""
+
+    code, title = "too_many_open_sessions", "Too many open sessions"
+
+
+class AlreadyAssigned(Conflict):
+    """Somebody else holds the session; `assignee` says who."""
+
+    code, title = "already_assigned", "Somebody else holds the session"
+
+
+class NotAssigned(Conflict):
+    """Nobody holds the session and this inbox wants it claimed before it is answered."""
+
+    code, title = "not_assigned", "The session must be claimed first"
+
+
+class CursorAhead(Conflict):
+    """The log ends before the cursor: it was restored to an older state. Read everything anew."""
+
+    code, title = "cursor_ahead", "The log ends before the cursor"
+
+
+class CursorMismatch(Conflict):
+    """Another event stands at the cursor: the log was restored and went on. Read everything anew."""
+
+    code, title = "cursor_mismatch", "The log is not the one the cursor was made for"
+
+
+class CursorExpired(ServiceError):
+    """The events after the cursor are no longer kept. Read the present state anew."""
+
+    status, code, title = 410, "cursor_expired", "The cursor is too old"
+
+
+class PreconditionFailed(ServiceError):
+    """The resource has changed since the version in `If-Match`; `current` is its present state."""
+
+    status, code, title = 412, "precondition_failed", "The resource has changed"
+
+
+class BodyTooLarge(ServiceError):
+    """The body of the request is larger than allowed."""
+
+    status, code, title = 413, "body_too_large", "The body is too large"
+
+
+class UnsupportedMediaType(ServiceError):
+    """The body must be JSON and its `Content-Type` must say `application/json`."""
+
+    status, code, title = (415, "unsupported_media_type", "The body must be application/json")
+
+
+class ValidationFailed(ServiceError):
+    """The body is JSON but has unknown fields or wrong values; `errors` names each."""
+
+    status, code, title = 422, "validation_failed", "The body has wrong values"
+
+
+class ClientMessageIdReused(ValidationFailed):
+    """This `client_message_id` was already used in the session for a message with other content."""
+
+    code, title = ("client_message_id_reused", "client_message_id was used for another message")
+
+
+class ClientSessionIdReused(ValidationFailed):
+    """This `client_session_id` was already used by the customer with another first message."""
+
+    code, title = ("client_session_id_reused", "client_session_id was used for another start")
+
+
+class TooManyTries(ServiceError):
+    """Too many tries at signing in. `Retry-After` says when the next one counts."""
+
+    status, code, title, retryable = 429, "too_many_tries", "Too many tries", True
+
+
+class InternalError(ServiceError):
+    """A fault of the service; it is logged under the `request_id`. A repeat with the same key is safe."""
+
+    status, code, title, retryable = 500, "internal_error", "Internal error", True
+
+
+class Unavailable(ServiceError):
+    """The service cannot do this now. Send the same request again after `Retry-After` seconds."""
+
+    status, code, title, retryable = 503, "unavailable", "Not available now", True
+
+    def __init__(self, detail: str = "", **rest: Any) -> None:
+        super().__init__(detail, headers={"Retry-After": "1"}, **rest)
+
+
+class Overloaded(Unavailable):
+    """More messages wait than the service takes. Send the same request again."""
+
+    code, title = "overloaded", "Too many messages wait"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached or did not answer in time. Send the same request again.
+
+    The change may or may not have been made; a repeat with the same key finds out.
+    """
+
+    code, title = "database_unavailable", "The database did not answer"
+
+
+class StorageFull(Unavailable):
+    """The database has no room left. Nothing of the request was stored."""
+
+    status, code, title = 507, "storage_full", "No room left to store this"

@@ -1,0 +1,181 @@
+"""Every event type: one frozen class each, and their union.
+
+An event is who did what to which thing, in ids and codes; free text never stands in it. Names are
+`noun.past_tense`. Who may read an event is its `audience`.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chat_service.schema import (
+    Actor,
+    AgentId,
+    Audience,
+    ClosedReason,
+    EventId,
+    InboxId,
+    MessageId,
+    SessionId,
+    TokenId,
+    Visibility,
+    WorkspaceId,
+    new_id,
+)
+
+Changes = dict[str, tuple[Any, Any]]
+"""Old and new value of fields that are codes, ids, numbers or times."""
+
+
+class Event(BaseModel):
+    """A fact of a workspace."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: str
+    audience: Audience
+    workspace_id: WorkspaceId
+    actor: Actor
+    at: datetime
+    session_id: SessionId | None = None
+    message_id: MessageId | None = None
+    id: EventId = Field(default_factory=lambda: EventId(new_id()))
+
+    def data(self) -> dict[str, Any]:
+        """What this type adds to the common fields, as it is stored."""
+        own = set(type(self).model_fields) - set(Event.model_fields)
+        return self.model_dump(mode="json", include=own, exclude_defaults=True) if own else {}
+
+
+class WorkspaceEvent(Event):
+    """A fact that belongs to no session, or that happened before anyone could follow it."""
+
+    audience: Literal[Audience.WORKSPACE] = Audience.WORKSPACE
+
+
+class SessionEvent(Event):
+    """A fact of a session. Public unless its type or its visibility says otherwise."""
+
+    session_id: SessionId
+    audience: Literal[Audience.PUBLIC, Audience.INTERNAL] = Audience.PUBLIC
+
+
+class SessionCreated(WorkspaceEvent):
+    """A session began; its first participants are part of it."""
+
+    type: Literal["session.created"] = "session.created"
+    session_id: SessionId
+
+
+class SessionUpdated(SessionEvent):
+    """Fields of a session changed. Internal where no customer sees any of them."""
+
+    type: Literal["session.updated"] = "session.updated"
+    changed: list[str]
+    changes: Changes = Field(default_factory=dict)
+
+
+class SessionAssigned(SessionEvent):
+    """A session has a new assignee, by a claim, an assignment or a first answer."""
+
+    type: Literal["session.assigned"] = "session.assigned"
+    changes: Changes
+
+
+class SessionClosed(SessionEvent):
+    """The chat ended. Customers are told too, but never the reason."""
+
+    type: Literal["session.closed"] = "session.closed"
+    reason: ClosedReason
+    changes: Changes
+
+
+class SessionReopened(SessionEvent):
+    """A closed chat goes on, by hand or by a message of the customer."""
+
+    type: Literal["session.reopened"] = "session.reopened"
+    changes: Changes
+
+
+class SessionRequeued(SessionEvent):
+    """A chat went back to the queue, because nobody who can answer holds it."""
+
+    type: Literal["session.requeued"] = "session.requeued"
+    changes: Changes
+
+
+class ParticipantJoined(SessionEvent):
+    """An actor became part of a session."""
+
+    type: Literal["participant.joined"] = "participant.joined"
+    participant: Actor
+
+
+class MessageEvent(SessionEvent):
+    """A fact of a message, for those who may see the message."""
+
+    message_id: MessageId
+
+
+class MessageCreated(MessageEvent):
+    """Somebody said something."""
+
+    type: Literal["message.created"] = "message.created"
+
+
+class MessageUpdated(MessageEvent):
+    """The author changed a message."""
+
+    type: Literal["message.updated"] = "message.updated"
+    changed: list[str]
+
+
+class MessageDeleted(MessageEvent):
+    """A message became a tombstone."""
+
+    type: Literal["message.deleted"] = "message.deleted"
+
+
+class AgentCreated(WorkspaceEvent):
+    """A member of staff was added."""
+
+    type: Literal["agent.created"] = "agent.created"
+    agent_id: AgentId
+
+
+class InboxUpdated(WorkspaceEvent):
+    """An inbox was made or changed."""
+
+    type: Literal["inbox.updated"] = "inbox.updated"
+    inbox_id: InboxId
+
+
+class TokenRevoked(WorkspaceEvent):
+    """A token ended before its time."""
+
+    type: Literal["token.revoked"] = "token.revoked"
+    token_id: TokenId
+
+
+AnyEvent = (
+    SessionCreated
+    | SessionUpdated
+    | SessionAssigned
+    | SessionClosed
+    | SessionReopened
+    | SessionRequeued
+    | ParticipantJoined
+    | MessageCreated
+    | MessageUpdated
+    | MessageDeleted
+    | AgentCreated
+    | InboxUpdated
+    | TokenRevoked
+)
+"""All of them; what a reader of the log may meet."""
+
+
+def audience_of(visibility: Visibility) -> Literal[Audience.PUBLIC, Audience.INTERNAL]:
+    """Who may read the events of a message or participant."""
+    return Audience.PUBLIC if visibility is Visibility.PUBLIC else Audience.INTERNAL

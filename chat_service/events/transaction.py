@@ -1,0 +1,116 @@
+"""The two doors to the database: `reading()` and `transaction()`.
+
+Owns when a transaction begins and ends, the one queue of writers on SQLite, and what a fault of the
+database means for the caller. `transaction()` alone appends to the log: when its block ends it takes
+`feed_head`, inserts what was recorded and commits, with no application code in between.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from chat_service.errors import DatabaseUnavailable, ServiceError, StorageFull
+from chat_service.events import log
+from chat_service.model import is_sqlite, open_sessionmaker
+
+SQLITE_FULL: Final = 13
+# busy, locked, read-only, I/O error, corrupt, cannot open, not a database
+SQLITE_UNAVAILABLE: Final = {5, 6, 8, 10, 11, 14, 26}
+DISK_FULL: Final = {"53100", "53200"}
+DEADLOCK: Final = {"40P01", "40001"}
+# lock and statement time-outs, ended by the server, no connection left, connection lost
+UNAVAILABLE: Final = {"55P03", "57014", "25P03", "25P04", "57P01", "57P02", "57P03", "53300"}
+
+
+class Deadlock(DatabaseUnavailable):
+    """The database chose this transaction to end a deadlock; the whole may be tried again."""
+
+
+class Database:
+    """One database as this process uses it."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self.readers = open_sessionmaker(engine, write=False)
+        self.writers = open_sessionmaker(engine, write=True)
+        # SQLite's own busy handler polls and is not fair; writers queue here, first come first.
+        self.turn: AbstractAsyncContextManager[object] = (
+            asyncio.Lock() if is_sqlite(engine) else nullcontext()
+        )
+
+    @contextmanager
+    def bound(self) -> Iterator[None]:
+        """Make this the database that `reading()` and `transaction()` use in this context."""
+        before = _database.set(self)
+        try:
+            yield
+        finally:
+            _database.reset(before)
+
+
+_database: ContextVar[Database] = ContextVar("database")
+_inside: ContextVar[bool] = ContextVar("inside a transaction", default=False)
+
+
+def inside_transaction() -> bool:
+    """Whether the caller runs inside a `transaction()` block."""
+    return _inside.get()
+
+
+@asynccontextmanager
+async def reading() -> AsyncIterator[AsyncSession]:
+    """A snapshot of the database; writing in it fails. Raises DatabaseUnavailable."""
+    with _faults():
+        async with _database.get().readers() as db:
+            yield db
+
+
+@asynccontextmanager
+async def transaction() -> AsyncIterator[AsyncSession]:
+    """A change that is made whole or not at all, durable when the block has ended.
+
+    Raises DatabaseUnavailable or StorageFull; after DatabaseUnavailable the change may have been
+    made all the same, and a repeat with the same key finds out.
+    """
+    database = _database.get()
+    with _faults():
+        async with database.turn, database.writers() as db:
+            before = _inside.set(True)
+            try:
+                yield db
+                await db.flush()
+                await log.append(db)
+                await db.commit()
+            finally:
+                _inside.reset(before)
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Turn faults of the database into what a caller may see; faults of data pass unchanged."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeout, OSError) as error:
+        meaning = _meaning(error)
+        if meaning is None:
+            raise
+        raise meaning from error
+
+
+def _meaning(error: Exception) -> ServiceError | None:
+    if not isinstance(error, DBAPIError):
+        return DatabaseUnavailable()
+    state = getattr(error.orig, "sqlstate", None) or ""
+    if state in DEADLOCK:
+        return Deadlock()
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    if state in DISK_FULL or code == SQLITE_FULL:
+        return StorageFull()
+    lost = error.connection_invalidated or state in UNAVAILABLE or state.startswith("08")
+    return DatabaseUnavailable() if lost or code in SQLITE_UNAVAILABLE else None

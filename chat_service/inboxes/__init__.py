@@ -1,0 +1,1 @@
+"""Entry points of sites: their keys and the origins whose pages may use them."""

@@ -1,0 +1,39 @@
+"""Find inboxes by their public keys."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_service.errors import NotFound, OriginNotAllowed
+from chat_service.model import Inbox
+
+
+def inbox_key(inbox: Inbox) -> str:
+    """The public key that names an inbox: `ib_<workspace>_<inbox>`."""
+    return f"ib_{inbox.workspace_id.hex}_{inbox.id.hex}"
+
+
+async def access(db: AsyncSession, key: str, origin: str | None) -> Inbox:
+    """The inbox of a public key, for a page of `origin`; raises NotFound or OriginNotAllowed.
+
+    Callers without origin are no browser pages: apps and servers. They are let in.
+    """
+    inbox = await _find(db, key)
+    if inbox is None:
+        raise NotFound()
+    if origin is not None and origin not in inbox.allowed_origins:
+        raise OriginNotAllowed()
+    return inbox
+
+
+async def _find(db: AsyncSession, key: str) -> Inbox | None:
+    try:
+        prefix, workspace, inbox = key.split("_")
+        workspace_id, inbox_id = UUID(workspace), UUID(inbox)
+    except ValueError:
+        return None
+    if prefix != "ib":
+        return None
+    query = select(Inbox).where(Inbox.workspace_id == workspace_id, Inbox.id == inbox_id)
+    return (await db.scalars(query)).one_or_none()

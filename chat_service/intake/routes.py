@@ -1,0 +1,104 @@
+"""Start a session."""
+
+from typing import Any
+from uuid import UUID
+
+from quart import Blueprint, Response
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_service.auth import Caller
+from chat_service.errors import (
+    ClientSessionIdMissing,
+    ClientSessionIdReused,
+    NotFound,
+    SessionClosed,
+    TooManyOpenSessions,
+)
+from chat_service.events import log
+from chat_service.events.log import Stream
+from chat_service.events.transaction import transaction
+from chat_service.intake import services
+from chat_service.intake.transport import FirstMessage, StartedResponse, StartSession
+from chat_service.messages import services as messages
+from chat_service.messages.batch import Draft
+from chat_service.messages.transport import message_cursor, message_view
+from chat_service.schema import CursorKind, SessionId
+from chat_service.sessions import queries as sessions
+from chat_service.sessions.transport import session_etag, session_view
+from chat_service.web import Who, answer, caller, document, idempotency_key, now, parse, shared
+
+blueprint = Blueprint("intake", __name__, url_prefix="/v1/sessions")
+NOT_YET = SessionId(UUID(int=0))
+
+
+@blueprint.post("")
+@document(
+    Who.CUSTOMER | Who.AGENT | Who.KEY,
+    body=StartSession,
+    answers={201: StartedResponse, 200: StartedResponse},
+    errors=[
+        ClientSessionIdMissing,
+        ClientSessionIdReused,
+        NotFound,
+        SessionClosed,
+        TooManyOpenSessions,
+    ],
+)
+async def start_session() -> Response:
+    """Start a session, with its first message. 201 where it is new, 200 where it was there."""
+    body, who = await parse(StartSession), await caller()
+    client_session_id = body.client_session_id or idempotency_key()
+    if client_session_id is None:
+        raise ClientSessionIdMissing()
+    customer_id = services.customer_of(who, body.customer_id, body.custom_attributes)
+    start = services.Start(
+        client_session_id=client_session_id,
+        resume=body.mode == "resume_or_create",
+        subject=body.subject,
+        custom_attributes=body.custom_attributes,
+    )
+    first = _draft(who, body.initial_message) if body.initial_message else None
+    async with transaction() as db:
+        started = await services.start(
+            db, who, customer_id, start, first, limits=shared().limits, now=now()
+        )
+        row = await _shown(db, who, started)
+        cursor = await _cursor(db, who, started)
+    session, sent = session_view(who, row), started.message
+    view = message_view(who.is_customer, sent.row, sent.author_name) if sent else None
+    out = StartedResponse.model_construct(session=session, message=view, cursor=cursor)
+    headers = {"Location": f"/v1/sessions/{row.id}"}
+    status = 201 if started.created else 200
+    return answer(out, status, headers=headers, etag=session_etag(session))
+
+
+async def _shown(db: AsyncSession, who: Caller, started: services.Started) -> Row[Any]:
+    """The session as it is shown. One that was there must be the caller's to see."""
+    if not started.created:
+        return await sessions.summary(db, who, started.session_id)
+    rows = await sessions.summaries_by_id(db, who.workspace_id, [started.session_id])
+    return rows[started.session_id]
+
+
+async def _cursor(db: AsyncSession, who: Caller, started: services.Started) -> str:
+    """Where the session's log ends: behind the message just written, else where it ended before."""
+    sent = started.message
+    if sent is not None and not sent.repeated:
+        return message_cursor(who.is_customer, sent.row)
+    kind = CursorKind.PUBLIC if who.is_customer else CursorKind.STAFF
+    return str(await log.head(db, Stream(kind, who.workspace_id, started.session_id)))
+
+
+def _draft(who: Caller, message: FirstMessage) -> Draft:
+    return messages.draft_of(
+        who,
+        NOT_YET,
+        client_message_id=message.client_message_id,
+        content=message.content.model_dump(),
+        visibility=message.visibility,
+        reply_to_id=message.reply_to_id,
+        metadata=message.metadata,
+        public_metadata=message.public_metadata,
+        limits=shared().limits,
+    )

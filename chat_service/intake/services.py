@@ -1,0 +1,253 @@
+"""Start a session, once for each `client_session_id`, whatever is repeated or raced."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_service.auth import Caller, require
+from chat_service.config import Limits
+from chat_service.customers import queries as customers
+from chat_service.errors import (
+    ClientMessageIdReused,
+    ClientSessionIdReused,
+    FieldError,
+    Forbidden,
+    ServiceError,
+    TooManyOpenSessions,
+    ValidationFailed,
+)
+from chat_service.events import log
+from chat_service.events.schema import SessionCreated
+from chat_service.messages import services as messages
+from chat_service.messages.batch import Draft, Sent
+from chat_service.model import ChatMessage, ChatSession, Customer, Participant
+from chat_service.schema import (
+    AgentId,
+    AuthorType,
+    Channel,
+    Permission,
+    SessionId,
+    Status,
+    Visibility,
+    new_id,
+)
+from chat_service.sessions import services as sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a start asks for, beside its first message."""
+
+    client_session_id: str
+    resume: bool
+    subject: str | None
+    custom_attributes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The session of a start, and whether this start made it."""
+
+    session_id: SessionId
+    message: Sent | None
+    created: bool
+
+
+def customer_of(caller: Caller, customer_id: UUID | None, attributes: dict[str, Any]) -> UUID:
+    """Whose session is started; raises Forbidden or ValidationFailed."""
+    if caller.is_customer:
+        if customer_id not in (None, caller.customer_id) or attributes:
+            raise Forbidden("Only staff name a customer or give attributes")
+        return UUID(str(caller.customer_id))
+    require(caller, Permission.SESSIONS_WRITE)
+    if customer_id is None:
+        detail = "staff must name the customer"
+        raise ValidationFailed(errors=[FieldError("/customer_id", "missing", detail)])
+    return customer_id
+
+
+async def start(
+    db: AsyncSession,
+    caller: Caller,
+    customer_id: UUID,
+    start: Start,
+    first: Draft | None,
+    *,
+    limits: Limits,
+    now: datetime,
+) -> Started:
+    """Start or find a session under the lock of its customer.
+
+    `first` may carry any session's id: it is written into the one that is started. Raises NotFound,
+    TooManyOpenSessions, ClientSessionIdReused, ClientMessageIdReused and what a send raises.
+    """
+    sessions.check_attributes(start.custom_attributes, limits)
+    customer = await customers.lock(db, caller.workspace_id, customer_id)
+    found = await _repeated(db, customer, start, first)
+    created = False
+    if found is None and start.resume:
+        found = await _unclosed(db, customer)
+    elif found is not None and first is not None:
+        await _require_same_message(db, found, first)
+    if found is None:
+        found = await _create(db, caller, customer, start, limits=limits, now=now)
+        created = True
+    message = None
+    if first is not None:
+        message = await _first_message(db, found, first, limits=limits, now=now)
+    return Started(found, message, created)
+
+
+async def _repeated(
+    db: AsyncSession, customer: Customer, start: Start, first: Draft | None
+) -> SessionId | None:
+    """The session an earlier copy of this start made or resumed."""
+    by_key = select(ChatSession.id).where(
+        ChatSession.workspace_id == customer.workspace_id,
+        ChatSession.customer_id == customer.id,
+        ChatSession.client_session_id == start.client_session_id,
+    )
+    found = (await db.scalars(by_key)).one_or_none()
+    if found is not None or first is None:
+        return found
+    by_message = (
+        select(ChatSession.id)
+        .join(
+            ChatMessage,
+            and_(
+                ChatMessage.workspace_id == ChatSession.workspace_id,
+                ChatMessage.session_id == ChatSession.id,
+            ),
+        )
+        .where(
+            ChatSession.workspace_id == customer.workspace_id,
+            ChatSession.customer_id == customer.id,
+            ChatMessage.author_slot == first.caller.actor.slot,
+            ChatMessage.client_message_id == first.client_message_id,
+        )
+        .order_by(ChatMessage.created_at.desc())
+        .limit(1)
+    )
+    return (await db.scalars(by_message)).one_or_none()
+
+
+async def _require_same_message(db: AsyncSession, session_id: SessionId, first: Draft) -> None:
+    """A repeated start must bring the message it brought first."""
+    query = select(ChatMessage.id).where(
+        ChatMessage.workspace_id == first.caller.workspace_id,
+        ChatMessage.session_id == session_id,
+        ChatMessage.author_slot == first.caller.actor.slot,
+        ChatMessage.client_message_id == first.client_message_id,
+    )
+    if (await db.scalars(query)).one_or_none() is None:
+        raise ClientSessionIdReused()
+
+
+async def _unclosed(db: AsyncSession, customer: Customer) -> SessionId | None:
+    query = (
+        select(ChatSession.id)
+        .where(*_open_sessions(customer))
+        .order_by(ChatSession.last_activity_at.desc(), ChatSession.id.desc())
+        .limit(1)
+    )
+    return (await db.scalars(query)).one_or_none()
+
+
+def _open_sessions(customer: Customer) -> tuple[Any, ...]:
+    return (
+        ChatSession.workspace_id == customer.workspace_id,
+        ChatSession.customer_id == customer.id,
+        ChatSession.status != Status.CLOSED,
+    )
+
+
+async def _create(
+    db: AsyncSession,
+    caller: Caller,
+    customer: Customer,
+    start: Start,
+    *,
+    limits: Limits,
+    now: datetime,
+) -> SessionId:
+    count = select(func.count()).select_from(ChatSession).where(*_open_sessions(customer))
+    if (await db.scalars(count)).one() >= limits.open_sessions:
+        raise TooManyOpenSessions()
+    by_agent = caller.actor.type is AuthorType.AGENT
+    session = ChatSession(
+        workspace_id=customer.workspace_id,
+        id=SessionId(new_id()),
+        inbox_id=customer.inbox_id,
+        customer_id=customer.id,
+        client_session_id=start.client_session_id,
+        previous_session_id=await _previous(db, customer),
+        status=Status.OPEN if by_agent else Status.QUEUED,
+        channel=Channel.WEB if caller.is_customer else Channel.API,
+        subject=start.subject,
+        assignee_id=AgentId(UUID(str(caller.actor.id))) if by_agent else None,
+        queued_at=None if by_agent else now,
+        tags=[],
+        custom_attributes=start.custom_attributes,
+        last_seq=0,
+        last_public_seq=0,
+        message_count=0,
+        version=1,
+        created_at=now,
+        updated_at=now,
+        last_activity_at=now,
+    )
+    db.add(session)
+    await db.flush()
+    _add_participant(db, session, AuthorType.CUSTOMER, customer.id, now)
+    if by_agent:
+        _add_participant(db, session, AuthorType.AGENT, UUID(str(caller.actor.id)), now)
+    created = SessionCreated(
+        workspace_id=session.workspace_id, session_id=session.id, actor=caller.actor, at=now
+    )
+    log.record(db, created)
+    await db.flush()
+    return session.id
+
+
+async def _previous(db: AsyncSession, customer: Customer) -> SessionId | None:
+    query = (
+        select(ChatSession.id)
+        .where(
+            ChatSession.workspace_id == customer.workspace_id,
+            ChatSession.customer_id == customer.id,
+        )
+        .order_by(ChatSession.created_at.desc(), ChatSession.id.desc())
+        .limit(1)
+    )
+    return (await db.scalars(query)).one_or_none()
+
+
+def _add_participant(
+    db: AsyncSession, session: ChatSession, kind: AuthorType, actor_id: UUID, now: datetime
+) -> None:
+    db.add(
+        Participant(
+            workspace_id=session.workspace_id,
+            session_id=session.id,
+            type=kind,
+            id=actor_id,
+            visibility=Visibility.PUBLIC,
+            joined_at=now,
+        )
+    )
+
+
+async def _first_message(
+    db: AsyncSession, session_id: SessionId, first: Draft, *, limits: Limits, now: datetime
+) -> Sent:
+    draft = replace(first, session_id=session_id)
+    result = (await messages.write(db, [draft], limits=limits, now=now))[0]
+    if isinstance(result, ClientMessageIdReused):
+        raise ClientSessionIdReused()
+    if isinstance(result, ServiceError):
+        raise result
+    return result

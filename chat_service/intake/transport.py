@@ -1,0 +1,41 @@
+"""Wire models of starting a session."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from chat_service.messages.transport import MessageView, NewMessage
+from chat_service.sessions.transport import SessionView
+from chat_service.transport import Attributes, ClientId, Request, Response, Subject
+
+
+class FirstMessage(NewMessage):
+    """The message a session begins with; it needs its own `client_message_id`."""
+
+    client_message_id: ClientId = Field(examples=["m-1"])
+
+
+class StartSession(Request):
+    """A new session, or with `resume_or_create` the unclosed one there is.
+
+    A customer's session is his own; staff name the customer. Starting again with the same
+    `client_session_id` gives the same session, without limit of time.
+    """
+
+    mode: Literal["create", "resume_or_create"] = "create"
+    client_session_id: ClientId | None = Field(
+        default=None, description="Required, here or as `Idempotency-Key`.", examples=["visit-1"]
+    )
+    customer_id: UUID | None = Field(default=None, description="For staff only.")
+    subject: Subject | None = None
+    initial_message: FirstMessage | None = None
+    custom_attributes: Attributes = Field(default_factory=dict, description="For staff only.")
+
+
+class StartedResponse(Response):
+    """The session, its first message, and where to follow its events from."""
+
+    session: SessionView
+    message: MessageView | None
+    cursor: str

@@ -1,0 +1,50 @@
+"""Structured logs on standard error: one line an event, with the request's id.
+
+Never a token, a name or a message text: values of errors are left out, only their types and where
+they were raised are kept.
+"""
+
+import logging
+import sys
+import traceback
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from chat_service.config import Log
+
+
+def configure(config: Log) -> None:
+    """Set the level and the form of every log line of this process."""
+    renderer: Any = structlog.processors.JSONRenderer()
+    if config.format == "console":
+        renderer = structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _describe_errors,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[config.level.upper()]
+        ),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _describe_errors(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Replace an error by its types and its places; its words may hold what somebody wrote."""
+    error = event.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()[1]
+    if isinstance(error, BaseException):
+        event["error"] = type(error).__name__
+        frames = traceback.extract_tb(error.__traceback__)
+        event["at"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-8:]]
+        if error.__cause__ is not None:
+            event["cause"] = type(error.__cause__).__name__
+    return event

@@ -1,0 +1,150 @@
+"""The tables, and the engine and sessionmaker that reach them.
+
+Owns how a connection is opened on SQLite and PostgreSQL. Leaves transactions to
+`events.transaction`, which is the only part that may use an engine, and versions of the schema to
+`model.migrations`.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.event import listen
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+from chat_service.config import Database
+from chat_service.model.agent import Agent, SignInAttempts, Token
+from chat_service.model.base import Base, table_of
+from chat_service.model.chat import ChatMessage, ChatSession, Participant
+from chat_service.model.customer import Customer
+from chat_service.model.event import ChatEvent, FeedHead
+from chat_service.model.workspace import Inbox, Workspace
+
+__all__ = [
+    "Agent",
+    "Base",
+    "ChatEvent",
+    "ChatMessage",
+    "ChatSession",
+    "Customer",
+    "FeedHead",
+    "Inbox",
+    "Participant",
+    "SignInAttempts",
+    "Token",
+    "Workspace",
+    "is_sqlite",
+    "open_engine",
+    "open_sessionmaker",
+    "table_of",
+]
+
+# reliability.md calls them the time-outs: a stopped process blocks its workspace for at most 5 s.
+POSTGRES_SETTINGS: Final = {
+    "application_name": "chat-service",
+    "idle_in_transaction_session_timeout": "5s",
+    "lock_timeout": "2s",
+    "statement_timeout": "10s",
+    "tcp_user_timeout": "10s",
+    "client_connection_check_interval": "5s",
+    "timezone": "UTC",
+}
+
+
+def open_engine(config: Database) -> AsyncEngine:
+    """An engine for `config.url`; nothing is connected yet."""
+    url = make_url(config.url)
+    if url.get_backend_name() == "sqlite":
+        return _open_sqlite(url, config)
+    return create_async_engine(
+        url.set(drivername="postgresql+asyncpg"),
+        pool_size=config.pool_size,
+        max_overflow=0,
+        pool_timeout=config.pool_seconds,
+        pool_pre_ping=False,
+        hide_parameters=True,
+        json_serializer=_to_json,
+        json_deserializer=orjson.loads,
+        connect_args={
+            "server_settings": POSTGRES_SETTINGS | _commit_setting(config),
+            "timeout": config.pool_seconds,
+            "prepared_statement_cache_size": 500,
+        },
+    )
+
+
+def open_sessionmaker(engine: AsyncEngine, *, write: bool) -> async_sessionmaker[AsyncSession]:
+    """Makes database sessions that keep loaded values after the commit.
+
+    A reading one sees one snapshot of the database and cannot write.
+    """
+    if write:
+        return async_sessionmaker(engine.execution_options(write=True), expire_on_commit=False)
+    if is_sqlite(engine):
+        return async_sessionmaker(engine, expire_on_commit=False)
+    snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return async_sessionmaker(snapshot, expire_on_commit=False)
+
+
+def is_sqlite(engine: AsyncEngine) -> bool:
+    """Whether the engine speaks to SQLite; the only other database is PostgreSQL."""
+    return engine.dialect.name == "sqlite"
+
+
+def _to_json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _commit_setting(config: Database) -> dict[str, str]:
+    return {"synchronous_commit": "on" if config.profile == "durable" else "off"}
+
+
+def _open_sqlite(url: URL, config: Database) -> AsyncEngine:
+    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"),
+        pool_size=config.pool_size,
+        max_overflow=0,
+        pool_timeout=config.pool_seconds,
+        hide_parameters=True,
+        json_serializer=_to_json,
+        json_deserializer=orjson.loads,
+    )
+    synchronous = "FULL" if config.profile == "durable" else "NORMAL"
+    pragmas = (
+        "journal_mode=WAL",
+        f"synchronous={synchronous}",
+        "fullfsync=ON",
+        "checkpoint_fullfsync=ON",
+        "secure_delete=ON",
+        "foreign_keys=ON",
+        "busy_timeout=5000",
+    )
+
+    def prepare(connection: DBAPIConnection, _: object) -> None:
+        connection.isolation_level = None  # BEGIN is ours, below
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    listen(engine.sync_engine, "connect", prepare)
+    listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A writer takes the write lock at once; a reader cannot write and runs beside writers."""
+    write = connection.get_execution_options().get("write", False)
+    if connection.info.get("write") is not write:
+        connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if write else 'ON'}")
+        connection.info["write"] = write
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -1,0 +1,19 @@
+"""Every URL of the service, a line a blueprint."""
+
+from quart import Quart
+
+from chat_service.agents.routes import blueprint as agents
+from chat_service.customers.routes import blueprint as customers
+from chat_service.intake.routes import blueprint as intake
+from chat_service.messages.routes import blueprint as messages
+from chat_service.operations.routes import blueprint as operations
+from chat_service.sessions.routes import blueprint as sessions
+from chat_service.views.routes import blueprint as events
+
+BLUEPRINTS = (operations, agents, customers, intake, sessions, messages, events)
+
+
+def register(app: Quart) -> None:
+    """Give the application all its routes."""
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)

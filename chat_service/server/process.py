@@ -1,0 +1,168 @@
+"""One serving process: uvicorn with our settings, which drains before it ends.
+
+Owns uvicorn's settings, what a signal means, and the way from start-up to exit code. The listening
+socket and the choice between one process and several belong to `runner`.
+"""
+
+import asyncio
+import gc
+import math
+import pkgutil
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final, Protocol, runtime_checkable
+
+import structlog
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from chat_service.config import Server
+from chat_service.server.asgi import Application
+from chat_service.server.drain import Drain
+from chat_service.server.protocols import HttpProtocol, bounded, require_overrides
+
+BACKLOG: Final = 2048
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+INTERRUPTED: Final = 130
+CLOSE_SECONDS: Final = 5.0
+"""How long the application's own shut-down may take, after its requests are done."""
+LAST_MOMENT_SECONDS: Final = 0.1
+
+log = structlog.get_logger(__name__)
+
+
+@runtime_checkable
+class Drained(Protocol):
+    """An application that wants to know of the drain, or has something to finish."""
+
+    drain: Drain
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn's server: the first signal drains it, a second one ends the process at once."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        settings: Server,
+        drain: Drain,
+        ready: Callable[[], None],
+    ) -> None:
+        super().__init__(config)
+        self._settings = settings
+        self._drain = drain
+        self._ready = ready
+        self.balancer_seconds = settings.balancer_seconds
+        self.interrupted = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application and listen; ends in SystemExit when the lifespan fails."""
+        await super().startup(sockets)
+        # What start-up made lives as long as the process: collections need not look at it again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 50, 1_000)
+        self._ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin the drain; from now on a signal has its default effect, whatever hangs."""
+        self.should_exit = True
+        self.interrupted = sig == signal.SIGINT
+        for handled in SIGNALS:
+            signal.signal(handled, signal.SIG_DFL)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain, then let uvicorn wait for requests in flight and end the lifespan."""
+        wait = 0.0 if self.interrupted and self._deserted() else self.balancer_seconds
+        left = await self._drain.run(
+            wait=wait, limit=self._settings.drain_seconds, stop=self._stop_accepting
+        )
+        self.config.timeout_graceful_shutdown = math.ceil(left)
+        try:
+            async with asyncio.timeout(left + CLOSE_SECONDS):
+                await super().shutdown(sockets)
+        except TimeoutError:
+            log.error("shutdown_unfinished", seconds=CLOSE_SECONDS)
+
+    def _deserted(self) -> bool:
+        """Whether nobody waits for anything; connections kept alive between requests do not."""
+        connections = self.server_state.connections
+        idle = all(isinstance(one, HttpProtocol) and one.idle for one in connections)
+        return idle and not self.server_state.tasks
+
+    async def _stop_accepting(self) -> None:
+        for server in self.servers:
+            server.close()
+        # A connection that was accepted in the last moment has yet to send its request.
+        await asyncio.sleep(LAST_MOMENT_SECONDS)
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+
+
+class _Start:
+    """The application as uvicorn sees it, which keeps the exit code its start-up ends with."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self.exit_code = 1
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await self._application(scope, receive, send)
+            return
+        try:
+            await self._application(scope, receive, send)
+        except SystemExit as error:
+            # The application has said why; uvicorn would print a traceback and drop the code.
+            if isinstance(error.code, int):
+                self.exit_code = error.code
+            await send({"type": "lifespan.startup.failed"})
+
+
+def run(
+    app: str,
+    settings: Server,
+    sock: socket.socket,
+    *,
+    ready: Callable[[DrainingServer], None],
+) -> int:
+    """Serve `app`, an import string, on the listening `sock` until told to stop.
+
+    `ready` is called in the event loop when the socket is being served. Returns the exit code: 0,
+    130 after an interrupt, what a SystemExit in the application's start-up carries, else 1.
+    """
+    require_overrides(HttpProtocol, HttpToolsProtocol)
+    require_overrides(DrainingServer, uvicorn.Server)
+    application = pkgutil.resolve_name(app)
+    drain = application.drain if isinstance(application, Drained) else Drain()
+    start = _Start(application)
+    server = DrainingServer(
+        uvicorn_config(start, settings), settings, drain, lambda: ready(server)
+    )
+    try:
+        server.run(sockets=[sock])
+    except SystemExit:
+        return start.exit_code
+    return INTERRUPTED if server.interrupted else 0
+
+
+def uvicorn_config(application: Application, settings: Server) -> uvicorn.Config:
+    """uvicorn's settings; what is not named here has uvicorn's default."""
+    return uvicorn.Config(
+        application,
+        loop="uvloop",
+        http=bounded(settings),
+        ws="none",
+        lifespan="on",
+        # The application says how logs look. A level below WARNING would log query strings.
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
+    )

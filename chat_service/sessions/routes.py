@@ -1,0 +1,160 @@
+"""Read, list and change sessions. Starting one is in `intake`, what is said in `messages`."""
+
+from uuid import UUID
+
+from quart import Blueprint, Response
+
+from chat_service.auth import require
+from chat_service.errors import (
+    AlreadyAssigned,
+    CursorFilterMismatch,
+    CursorInvalid,
+    InvalidFilter,
+    InvalidMove,
+    NotFound,
+    PreconditionFailed,
+    ReopenWindowPassed,
+    UnsupportedSort,
+)
+from chat_service.events import log
+from chat_service.events.log import Stream
+from chat_service.events.transaction import reading, transaction
+from chat_service.schema import AgentId, CursorKind, Permission
+from chat_service.sessions import listing, queries, services
+from chat_service.sessions.listing import SessionQuery
+from chat_service.sessions.transport import (
+    Assign,
+    Close,
+    PatchSession,
+    SessionPage,
+    SessionResponse,
+    session_etag,
+    session_view,
+)
+from chat_service.transport import Query, Request
+from chat_service.web import Who, answer, caller, check_match, document, now, parse, query, shared
+
+blueprint = Blueprint("sessions", __name__, url_prefix="/v1/sessions")
+EVERYBODY = Who.CUSTOMER | Who.AGENT | Who.KEY
+STAFF = Who.AGENT | Who.KEY
+
+
+@blueprint.get("")
+@document(
+    EVERYBODY,
+    query=SessionQuery,
+    answers={200: SessionPage},
+    errors=[InvalidFilter, UnsupportedSort, CursorInvalid, CursorFilterMismatch],
+)
+async def list_sessions() -> Response:
+    """List the sessions the caller may see, newest activity first; customers see their own."""
+    wanted, who = query(SessionQuery), await caller()
+    feed_cursor = None
+    async with reading() as db:
+        if not who.is_customer:
+            feed = Stream(CursorKind.WORKSPACE, who.workspace_id)
+            feed_cursor = str(await log.head(db, feed))
+        rows, links = await listing.page(db, who, wanted)
+    data = [session_view(who, row) for row in rows]
+    return answer(SessionPage(data=data, page=links, feed_cursor=feed_cursor))
+
+
+@blueprint.get("/<uuid:session_id>")
+@document(EVERYBODY, answers={200: SessionResponse}, errors=[NotFound])
+async def get_session(session_id: UUID) -> Response:
+    """Read one session. With `If-None-Match` and nothing changed, 304."""
+    query(Query)
+    who = await caller()
+    async with reading() as db:
+        row = await queries.summary(db, who, session_id)
+    view = session_view(who, row)
+    return answer(SessionResponse(session=view), etag=session_etag(view))
+
+
+@blueprint.patch("/<uuid:session_id>")
+@document(
+    STAFF, body=PatchSession, answers={200: SessionResponse}, errors=[NotFound, PreconditionFailed]
+)
+async def patch_session(session_id: UUID) -> Response:
+    """Change subject, priority, tags or attributes by JSON Merge Patch (RFC 7396)."""
+    body, who = await parse(PatchSession), await caller()
+    require(who, Permission.SESSIONS_WRITE)
+    async with transaction() as db:
+        session = await queries.access(db, who, session_id, lock=True)
+        before = session_view(who, await queries.summary(db, who, session_id))
+        check_match(session_etag(before), before)
+        fields = body.model_dump(exclude_unset=True)
+        await services.patch(db, who, session, fields, limits=shared().limits, now=now())
+        await db.flush()
+        row = await queries.summary(db, who, session_id)
+    view = session_view(who, row)
+    return answer(SessionResponse(session=view), etag=session_etag(view))
+
+
+@blueprint.post("/<uuid:session_id>/claim")
+@document(
+    Who.AGENT, answers={200: SessionResponse}, errors=[NotFound, AlreadyAssigned, InvalidMove]
+)
+async def claim_session(session_id: UUID) -> Response:
+    """Take a waiting session. One agent wins; the others get 409 with the holder."""
+    await parse(Request)
+    who = await caller()
+    async with transaction() as db:
+        await services.claim(db, who, session_id, now=now())
+        await db.flush()
+        row = await queries.summary(db, who, session_id)
+    view = session_view(who, row)
+    return answer(SessionResponse(session=view), etag=session_etag(view))
+
+
+@blueprint.post("/<uuid:session_id>/assign")
+@document(
+    STAFF,
+    body=Assign,
+    answers={200: SessionResponse},
+    errors=[NotFound, AlreadyAssigned, InvalidMove, PreconditionFailed],
+)
+async def assign_session(session_id: UUID) -> Response:
+    """Give a session to an agent, whoever holds it now."""
+    body, who = await parse(Assign), await caller()
+    require(who, Permission.SESSIONS_ASSIGN)
+    async with transaction() as db:
+        session = await queries.access(db, who, session_id, lock=True)
+        row = await queries.summary(db, who, session_id)
+        before = session_view(who, row)
+        check_match(session_etag(before), before)
+        if "expected_assignee" in body.model_fields_set:
+            expected = body.expected_assignee
+            services.expect_assignee(session, expected.id if expected else None)
+        await services.assign(db, who, session, AgentId(body.assignee.id), now=now())
+        await db.flush()
+        row = (await queries.summaries_by_id(db, who.workspace_id, [session.id]))[session.id]
+    view = session_view(who, row)
+    return answer(SessionResponse(session=view), etag=session_etag(view))
+
+
+@blueprint.post("/<uuid:session_id>/close")
+@document(EVERYBODY, body=Close, answers={200: SessionResponse}, errors=[NotFound, InvalidMove])
+async def close_session(session_id: UUID) -> Response:
+    """Close a session; closing it again answers 200 again."""
+    body, who = await parse(Close), await caller()
+    async with transaction() as db:
+        await services.close(db, who, session_id, reason=body.reason, now=now())
+        await db.flush()
+        row = await queries.summary(db, who, session_id)
+    view = session_view(who, row)
+    return answer(SessionResponse(session=view), etag=session_etag(view))
+
+
+@blueprint.post("/<uuid:session_id>/reopen")
+@document(STAFF, answers={200: SessionResponse}, errors=[NotFound, InvalidMove, ReopenWindowPassed])
+async def reopen_session(session_id: UUID) -> Response:
+    """Open a closed session again; open if somebody still holds it, else queued."""
+    await parse(Request)
+    who = await caller()
+    async with transaction() as db:
+        session = await services.reopen(db, who, session_id, now=now())
+        await db.flush()
+        row = (await queries.summaries_by_id(db, who.workspace_id, [session.id]))[session.id]
+    view = session_view(who, row)
+    return answer(SessionResponse(session=view), etag=session_etag(view))

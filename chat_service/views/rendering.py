@@ -1,0 +1,133 @@
+"""Render rows of the log: once for staff, once for customers, the latter by allow-list.
+
+The event itself never changes; the resource and the session's summary are read now and may be newer.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_service.events.log import Stream
+from chat_service.messages import queries as messages
+from chat_service.messages.transport import message_view
+from chat_service.schema import Actor, CursorKind, SessionId, Status, WorkspaceId
+from chat_service.sessions import queries as sessions
+from chat_service.sessions.transport import OPEN_FOR_CUSTOMERS, session_view
+from chat_service.transport import ActorView
+from chat_service.views.transport import CustomerEnvelope, Envelope, StaffEnvelope
+
+SHOWN_TO_CUSTOMERS: Final = {"status", "subject", "content", "assignee"}
+
+
+class Viewer(Protocol):
+    """Whose view is rendered."""
+
+    @property
+    def is_customer(self) -> bool:
+        """Whether the public side is shown."""
+
+    @property
+    def workspace_id(self) -> WorkspaceId:
+        """Whose log this is."""
+
+
+async def render(
+    db: AsyncSession, viewer: Viewer, stream: Stream, rows: Sequence[Row[Any]]
+) -> list[Envelope]:
+    """Envelopes of log rows, with their resources read in two queries."""
+    session_ids = {row.session_id for row in rows if row.session_id is not None}
+    message_ids = {row.message_id for row in rows if row.message_id is not None}
+    workspace_id = viewer.workspace_id
+    found_sessions = (
+        await sessions.summaries_by_id(db, workspace_id, _ids(session_ids)) if session_ids else {}
+    )
+    found_messages = await messages.by_id(db, workspace_id, message_ids) if message_ids else {}
+    return [
+        _envelope(viewer, stream, row, found_sessions.get(row.session_id), found_messages)
+        for row in rows
+    ]
+
+
+def _ids(values: set[UUID]) -> list[SessionId]:
+    return [SessionId(value) for value in values]
+
+
+def _envelope(
+    viewer: Viewer,
+    stream: Stream,
+    row: Row[Any],
+    session: Row[Any] | None,
+    messages_by_id: dict[UUID, Any],
+) -> Envelope:
+    name = str(stream.number.key)
+    in_session = row.seq is not None
+    shared: dict[str, Any] = {
+        "id": row.id,
+        "type": row.type,
+        "timestamp": row.created_at,
+        "workspace_id": row.workspace_id,
+        "session_id": row.session_id,
+        "stream": f"session:{row.session_id}" if in_session else "workspace",
+        "seq": row.public_seq if viewer.is_customer else row.seq,
+        "cursor": str(stream.cursor(getattr(row, name), row.id)),
+        "actor": ActorView.of(Actor(row.actor_type, row.actor_id)),
+        "data": _data(viewer, row, session, messages_by_id),
+        "session": session_view(viewer, session) if session is not None else None,
+        "schema": 1,
+    }
+    if viewer.is_customer:
+        return CustomerEnvelope(**shared)
+    return StaffEnvelope(**shared, public_seq=row.public_seq)
+
+
+def _data(
+    viewer: Viewer, row: Row[Any], session: Row[Any] | None, messages_by_id: dict[UUID, Any]
+) -> dict[str, Any]:
+    """The resource the type names, what changed, and for staff what else the event says."""
+    stored = dict(row.data)
+    data: dict[str, Any] = {}
+    kind = row.type.partition(".")[0]
+    if kind == "message" and row.message_id in messages_by_id:
+        message = messages_by_id[row.message_id]
+        view = message_view(viewer.is_customer, message, message["author_name"])
+        data["message"] = view.model_dump(mode="json")
+    elif kind == "session" and session is not None:
+        data["session"] = session_view(viewer, session).model_dump(mode="json")
+    if viewer.is_customer:
+        return data | _for_customers(stored)
+    return data | stored
+
+
+def _for_customers(stored: dict[str, Any]) -> dict[str, Any]:
+    """Of what an event says, only what a customer may know: never a reason, team or priority."""
+    shown: dict[str, Any] = {}
+    if "participant" in stored:
+        shown["participant"] = stored["participant"]
+    if "changed" in stored:
+        shown["changed"] = [name for name in stored["changed"] if name in SHOWN_TO_CUSTOMERS]
+    if "changes" in stored:
+        changes = {
+            name: [_public_status(value) if name == "status" else value for value in pair]
+            for name, pair in stored["changes"].items()
+            if name in SHOWN_TO_CUSTOMERS
+        }
+        shown["changes"] = changes
+    return shown
+
+
+def _public_status(value: str) -> str:
+    return Status.OPEN if Status(value) in OPEN_FOR_CUSTOMERS else Status(value)
+
+
+def workspace_stream(workspace_id: WorkspaceId) -> Stream:
+    """The whole log of a workspace."""
+    return Stream(CursorKind.WORKSPACE, workspace_id)
+
+
+def session_stream(viewer: Viewer, session_id: SessionId) -> Stream:
+    """A session's log in the numbering of the viewer."""
+    kind = CursorKind.PUBLIC if viewer.is_customer else CursorKind.STAFF
+    return Stream(kind, viewer.workspace_id, session_id)
