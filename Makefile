@@ -3,13 +3,13 @@ PYTHON ?= python3
 ARGS ?=
 ENVIRONMENT = $(PYTHON) tools/environment.py
 
-.PHONY: help run test check coverage bench format lock third-party
+.PHONY: help run test check coverage bench format lock
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
 	@echo 'Options: PYTHON=python3.12 chooses a Python; ARGS="..." goes to pytest or to the benchmark.'
 
 run: ## serve on port 8080 with a demo workspace; Ctrl-C ends it
-	@$(ENVIRONMENT) && sh tools/run.sh
+	@$(ENVIRONMENT) && exec sh tools/run.sh
 
 test: ## run the tests on two cores; ARGS="-k name" for some of them
 	@$(ENVIRONMENT) test lint && .venv/bin/python -m pytest -n 2 $(ARGS)
@@ -22,13 +22,11 @@ coverage: ## run the tests and show the lines that no test reaches
 	@.venv/bin/coverage combine --quiet && .venv/bin/coverage report
 
 bench: ## compare the service with its peers
-	@$(ENVIRONMENT) bench && .venv/bin/python -m bench $(ARGS)
+	@$(ENVIRONMENT) test bench && .venv/bin/python -m bench $(ARGS)
 
 format: ## let black and isort write
 	@$(ENVIRONMENT) test lint && .venv/bin/isort --quiet . && .venv/bin/black --quiet .
 
-lock: ## renew poetry.lock after a change of dependencies
-	@$(ENVIRONMENT) --lock
-
-third-party: ## renew THIRD_PARTY.md after `make lock`
-	@$(ENVIRONMENT) && .venv/bin/python tools/third_party.py
+lock: ## renew poetry.lock and THIRD_PARTY.md after a change of dependencies
+	@$(ENVIRONMENT) --lock && $(ENVIRONMENT) test lint bench
+	@.venv/bin/python tools/third_party.py

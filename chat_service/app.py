@@ -7,7 +7,7 @@ from typing import Any, Final
 from quart import Quart
 from sqlalchemy.exc import SQLAlchemyError
 
-from chat_service import logs, routes, web
+from chat_service import logs, problems, routes
 from chat_service.agents.passwords import Passwords
 from chat_service.auth import Authenticator, Keys, load_secret_key
 from chat_service.config import Config
@@ -34,7 +34,7 @@ class Service:
         self.drain = Drain()
         self.database = Database(open_engine(config.database))
         self.lanes = open_lanes(config.limits, clock)
-        self.quart = Quart("chat_service", static_folder="static", static_url_path="/static")
+        self.quart = Quart("chat_service", static_folder=None)
         self.quart.config.update(
             MAX_CONTENT_LENGTH=config.server.body_bytes,
             BODY_TIMEOUT=config.server.body_seconds,
@@ -92,7 +92,7 @@ def create_app(config: Config, *, clock: Clock = utc_now) -> Service:
         passwords=Passwords(config.auth),
         lanes=service.lanes,
     )
-    web.install(app)
+    problems.install(app)
     routes.register(app)
     app.before_serving(service.start)
     app.after_serving(service.stop)

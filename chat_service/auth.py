@@ -17,9 +17,11 @@ import hashlib
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,7 +31,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 from sqlalchemy import Row, select
 
-from chat_service.config import Auth
+from chat_service.config import Auth, ConfigError
 from chat_service.errors import Forbidden, Unauthenticated
 from chat_service.events.transaction import reading
 from chat_service.model import Agent, Customer, Token
@@ -51,6 +53,7 @@ ISSUER: Final = "chat-service"
 AUDIENCE: Final = "chat-service/customer"
 LEEWAY: Final = timedelta(seconds=60)
 REMEMBERED: Final = 10_000
+SECRET_KEY_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +82,34 @@ def require(caller: Caller, permission: Permission) -> None:
 
 
 def load_secret_key(config: Auth) -> bytes:
-    """The installation's key: the setting, else its file, made at the first start (0600)."""
+    """The installation's key: the setting, else its file, made at the first start (0600).
+
+    Raises ConfigError for a file that is no good key.
+    """
     if config.secret_key is not None:
         return config.secret_key.get_secret_value().encode()
     path = Path(config.secret_key_file)
+    if not path.exists():
+        _make_key_file(path)
+    key = path.read_bytes().strip()
+    if len(key) < SECRET_KEY_BYTES:
+        raise ConfigError([f"auth.secret_key_file: {path} has no key of {SECRET_KEY_BYTES} bytes"])
+    return key
+
+
+def _make_key_file(path: Path) -> None:
+    """Make a key, whole or not at all: another process may start at the same moment."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes().strip()
+    descriptor, name = mkstemp(dir=path.parent)
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_hex(32))
         file.flush()
         os.fsync(file.fileno())
-    return path.read_bytes().strip()
+    try:
+        with suppress(FileExistsError):
+            os.link(name, path)
+    finally:
+        os.unlink(name)
 
 
 def new_secret() -> str:
@@ -243,7 +260,7 @@ class Authenticator:
                 inbox_id=InboxId(UUID(claims["inbox"])),
             )
             return caller, datetime.fromtimestamp(claims["exp"], self._clock().tzinfo)
-        except (KeyError, ValueError, TypeError, OverflowError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
             raise Unauthenticated() from error
 
 
@@ -264,20 +281,24 @@ class Revocations:
 
     async def has(self, caller: Caller) -> bool:
         """Whether the caller's family of tokens has ended."""
-        self._asked.add(caller.workspace_id)
-        if not self._is_fresh(caller.workspace_id):
+        workspace_id = caller.workspace_id
+        self._asked.add(workspace_id)
+        if not self._is_fresh(workspace_id):
             async with self._lock:
-                if not self._is_fresh(caller.workspace_id):
-                    await self._refresh()
+                if not self._is_fresh(workspace_id):
+                    await self._refresh(workspace_id)
         return caller.token_id in self._revoked
 
     def _is_fresh(self, workspace_id: WorkspaceId) -> bool:
         age = asyncio.get_running_loop().time() - self._read_at
         return workspace_id in self._covered and age < self._config.recheck_seconds
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, workspace_id: WorkspaceId) -> None:
+        """Read for this workspace and in the same query for all that are still asked about."""
         began = asyncio.get_running_loop().time()
-        asked, self._asked = self._asked, set()
+        asked = self._asked | self._covered | {workspace_id}
+        if began - self._read_at >= self._config.recheck_seconds:
+            asked, self._asked = self._asked | {workspace_id}, set()
         alive = timedelta(seconds=self._config.customer_token_seconds) + LEEWAY
         query = select(Token.id).where(
             Token.workspace_id.in_(asked),

@@ -16,7 +16,7 @@
     │   ├── OriginNotAllowed      origin_not_allowed
     │   └── EditWindowPassed      edit_window_passed
     ├── NotFound 404              also what the caller may not see
-    ├── MethodNotAllowed 405, NotAcceptable 406
+    ├── MethodNotAllowed 405, NotAcceptable 406, BodyTimeout 408
     ├── Conflict 409
     │   ├── InvalidMove, ReopenWindowPassed, SessionClosed, SessionFull, TooManyOpenSessions
     │   ├── AlreadyAssigned, NotAssigned
@@ -52,6 +52,8 @@ class ServiceError(Exception):
     code: ClassVar[str] = ""
     title: ClassVar[str] = ""
     retryable: ClassVar[bool] = False
+    example: ClassVar[Mapping[str, Any]] = {}
+    """The extra members that this error may have, with a value each, for the API's document."""
 
     def __init__(
         self,
@@ -187,9 +189,15 @@ class MethodNotAllowed(ServiceError):
 
 
 class NotAcceptable(ServiceError):
-    """The answer is JSON and the header `Accept` does not take it."""
+    """The header `Accept` does not take what this address gives, which is JSON almost everywhere."""
 
-    status, code, title = 406, "not_acceptable", "Only JSON is given here"
+    status, code, title = 406, "not_acceptable", "The answer would not be accepted"
+
+
+class BodyTimeout(ServiceError):
+    """The body of the request did not arrive in time; nothing was changed. Send it again."""
+
+    status, code, title, retryable = 408, "body_timeout", "The body did not arrive in time", True
 
 
 class Conflict(ServiceError):
@@ -199,9 +207,10 @@ class Conflict(ServiceError):
 
 
 class InvalidMove(Conflict):
-    """The session cannot make this move from its present status, which the problem names."""
+    """The session cannot make this move from its present status, `session_status`."""
 
     code, title = "invalid_move", "The session cannot make this move"
+    example = {"session_status": "closed"}
 
 
 class ReopenWindowPassed(Conflict):
@@ -217,6 +226,7 @@ class SessionClosed(Conflict):
     """
 
     code, title = "session_closed", "The session is closed"
+    example = {"reopen": False}
 
 
 class SessionFull(Conflict):
@@ -235,6 +245,7 @@ class AlreadyAssigned(Conflict):
     """Somebody else holds the session; `assignee` says who."""
 
     code, title = "already_assigned", "Somebody else holds the session"
+    example = {"assignee": {"type": "agent", "id": "0199a1c2-7c1e-7d0b-9a55-0d6c2f1b7e10"}}
 
 
 class NotAssigned(Conflict):
@@ -265,6 +276,7 @@ class PreconditionFailed(ServiceError):
     """The resource has changed since the version in `If-Match`; `current` is its present state."""
 
     status, code, title = 412, "precondition_failed", "The resource has changed"
+    example = {"current": {"object": "session", "version": 18}}
 
 
 class BodyTooLarge(ServiceError):

@@ -1,15 +1,27 @@
 """What wire models share: requests refuse the unknown, answers carry no defaults.
 
-Owns the bases Request, Query and Response, the wire types of text and time, and the documents
-Problem and Page. Leaves each resource's models to its folder.
+Owns the bases Request, Query and Response, the wire types of text and time, the headers a route may
+say it knows, and the documents Problem and Page. Leaves each resource's models to its folder.
 """
 
+import math
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from chat_service.schema import Actor, AuthorType
@@ -26,6 +38,17 @@ Time = Annotated[
     Field(json_schema_extra={"format": "date-time"}),
 ]
 """A time of an answer: RFC 3339, UTC, milliseconds, `Z`."""
+
+
+def _with_a_date(value: object) -> object:
+    """Refuse bare numbers, which the validator would take for seconds since 1970."""
+    if isinstance(value, str) and not re.match(r"\d{4}-", value):
+        raise PydanticCustomError("wrong_format", "must be a time as in RFC 3339")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_with_a_date)]
+"""A time of a query: RFC 3339, with its offset."""
 
 
 def _storable(value: str) -> str:
@@ -45,27 +68,100 @@ def _at_most(size: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+NO_NUL: Final = r"^[^\u0000]*$"
+Text = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": NO_NUL})]
 """Text as typed. NUL is refused; lone surrogates never pass the UTF-8 parser."""
 Name = Annotated[Text, Field(min_length=1, max_length=128), _at_most(128)]
 Subject = Annotated[Text, Field(min_length=1, max_length=200), _at_most(800)]
 CLIENT_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 ClientId = Annotated[str, Field(pattern=f"^{CLIENT_ID.pattern}$")]
 """An id made by the client: up to 64 of letters, digits and `_.:-`."""
+AN_ID: Final = "0199a1c2-7c1e-7d0b-9a55-0d6c2f1b7e10"
+"""An id for examples."""
+LARGEST: Final = 2**53
+"""The largest whole number that every JSON reader keeps exactly."""
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, str):
+        return _storable(value)
+    if value is not None and not isinstance(value, bool | int | float):
+        raise PydanticCustomError("wrong_type", "must be text, a number, true, false or null")
+    finite = not isinstance(value, float) or math.isfinite(value)
+    if not finite or isinstance(value, int) and abs(value) > LARGEST:
+        raise PydanticCustomError("out_of_range", "must be a number that JSON readers can keep")
+    return value
+
+
 Attributes = Annotated[
     dict[
         Annotated[Text, Field(min_length=1, max_length=64)],
-        Text | bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | float | None,
+        Annotated[Any, AfterValidator(_scalar)],
     ],
     Field(max_length=100),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "maxProperties": 100,
+            "propertyNames": {"minLength": 1, "maxLength": 64, "pattern": NO_NUL},
+            "additionalProperties": {
+                "type": ["string", "number", "boolean", "null"],
+                "pattern": NO_NUL,
+                "minimum": -LARGEST,
+                "maximum": LARGEST,
+            },
+        }
+    ),
 ]
 """A flat object of free data; its size in JSON is bounded by `limits.attributes_bytes`."""
+
+
+def words_of(words: Iterable[str]) -> str:
+    """The pattern of a filter: some of these words, joined by commas."""
+    one = "|".join(re.escape(word) for word in words)
+    return f"^({one})(,({one}))*$"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header of requests or answers, as the API's document shows it."""
+
+    name: str
+    description: str
+    pattern: str | None = None
+    example: str | None = None
+
+
+IDEMPOTENCY_KEY: Final = Header(
+    "Idempotency-Key",
+    "Another name of the id made by the client; if both are given, the field of the body counts.",
+    f"^{CLIENT_ID.pattern}$",
+)
+IF_MATCH: Final = Header("If-Match", 'Change only this version, like `"s17"`; else 412.')
+IF_NONE_MATCH: Final = Header(
+    "If-None-Match", 'The version the caller has, like `"s17"`; if it is still that one, 304.'
+)
+REQUEST_ID: Final = Header("Request-Id", "Names this request in the logs.", example=AN_ID)
+ETAG: Final = Header("ETag", "The version the caller sees.", '^"s[0-9]+"$', '"s17"')
+LOCATION: Final = Header("Location", "Where it is.", "^/v1/", f"/v1/sessions/{AN_ID}")
+REPLAYED: Final = Header("Idempotent-Replayed", "Only if the message was there.", "^true$", "true")
+RETRY_AFTER: Final = Header("Retry-After", "In how many seconds to try again.", "^[0-9]+$", "1")
+WWW_AUTHENTICATE: Final = Header("WWW-Authenticate", "How to sign in.", "^Bearer$", "Bearer")
 
 
 class Request(BaseModel):
     """The body of a request: unknown fields and wrong types are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+def example(**fields: Any) -> ConfigDict:
+    """A body as somebody would send it, for the API's document."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
+class Empty(Request):
+    """No fields: an empty object, or no body at all."""
 
 
 class Query(BaseModel):

@@ -1,7 +1,7 @@
-"""What routes share: who calls, parse, answer, and the one handler that renders problems.
+"""What routes share: what they say of themselves, who calls, parse, answer.
 
-The only part below the domains that may import quart. Owns how HTTP becomes typed values and back;
-leaves what to do with them to services and queries.
+Owns how HTTP becomes typed values and back; leaves what to do with them to services and queries,
+and errors to `problems`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,44 +10,33 @@ from datetime import datetime
 from enum import Flag, auto
 from typing import Any, Final, TypeVar, cast
 
-import orjson
 import structlog
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
-from quart import Quart, Response, current_app, g, request
+from quart import Response, current_app, request
 from quart_schema import document_querystring, document_request, document_response
-from werkzeug.exceptions import HTTPException
 
 from chat_service.auth import Authenticator, Caller, Keys
 from chat_service.config import Auth, Limits
 from chat_service.errors import (
-    BadRequest,
-    BodyTooLarge,
     FieldError,
     Forbidden,
-    InternalError,
     InvalidFilter,
     InvalidParameter,
-    MalformedBody,
-    MethodNotAllowed,
     NotAcceptable,
-    NotFound,
     PreconditionFailed,
     ServiceError,
     Unauthenticated,
-    Unavailable,
     UnknownParameter,
     UnsupportedMediaType,
-    ValidationFailed,
 )
-from chat_service.schema import Clock, TokenKind, new_id
+from chat_service.problems import UNKNOWN_FIELD, refused_body, wrong_fields
+from chat_service.schema import Clock, TokenKind
 from chat_service.server.drain import Drain
-from chat_service.transport import CLIENT_ID, Query, Request
+from chat_service.transport import CLIENT_ID, IDEMPOTENCY_KEY, Header, Query, Request
 
-log = structlog.get_logger(__name__)
 JSON: Final = "application/json"
-PROBLEM: Final = "application/problem+json"
-
+IDENTITY: Final = "identity"
+SAFE: Final = ("GET", "HEAD")
 DOCUMENTED: Final = "_documented"
 
 Route = TypeVar("Route", bound=Callable[..., Any])
@@ -78,6 +67,8 @@ class Documented:
     who: Who
     answers: Mapping[int, type[BaseModel] | None]
     errors: Sequence[type[ServiceError]]
+    takes: Sequence[Header]
+    gives: Sequence[Header]
 
 
 def document(
@@ -87,14 +78,17 @@ def document(
     query: type[Query] | None = None,
     answers: Mapping[int, type[BaseModel] | None],
     errors: Sequence[type[ServiceError]] = (),
+    takes: Sequence[Header] = (),
+    gives: Sequence[Header] = (),
 ) -> Callable[[Route], Route]:
     """Say whom a route serves, what it takes and what it answers; None stands for no body.
 
-    What every route may answer (401, 415, 422, 503 …) need not be listed among `errors`.
+    `takes` are headers of the request, `gives` those of its good answers. What every route of its
+    kind may answer (401, 415, 422, 503 …) need not be listed among `errors`.
     """
 
     def decorate(route: Route) -> Route:
-        setattr(route, DOCUMENTED, Documented(who, answers, errors))
+        setattr(route, DOCUMENTED, Documented(who, answers, errors, takes, gives))
         if body is not None:
             document_request(body)(route)
         if query is not None:
@@ -139,13 +133,6 @@ def now() -> datetime:
     return shared().clock()
 
 
-def request_id() -> str:
-    """The id of this request, in its answer's header, its problem document and the logs."""
-    if "request_id" not in g:
-        g.request_id = str(new_id())
-    return cast(str, g.request_id)
-
-
 async def caller() -> Caller:
     """Who sends this request; raises Unauthenticated, or Forbidden where the route is not for him."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -159,24 +146,31 @@ async def caller() -> Caller:
 
 
 async def parse(model: type[Body]) -> Body:
-    """The body of this request as `model`, straight from its bytes.
+    """The body of this request as `model`, straight from its bytes; none at all is an empty object.
 
-    Raises UnsupportedMediaType, BodyTooLarge, MalformedBody, or ValidationFailed with each field.
+    Raises UnsupportedMediaType, BodyTooLarge, BodyTimeout, MalformedBody, ValidationFailed, and
+    what `query` raises.
     """
     query(Query)
     raw = await request.get_data(cache=False)
     if not raw:
         raw = b"{}"
-    elif request.mimetype != JSON:
+    elif request.mimetype != JSON or request.headers.get("Content-Encoding", IDENTITY) != IDENTITY:
         raise UnsupportedMediaType()
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
-        raise _refused(error) from None
+        raise refused_body(error) from None
 
 
-def query(model: type[Parameters]) -> Parameters:
-    """The query of this request as `model`; raises UnknownParameter or InvalidParameter."""
+def query(model: type[Parameters], *, gives: str = JSON) -> Parameters:
+    """The query of this request as `model`, if it accepts an answer of the type `gives`.
+
+    Raises NotAcceptable, UnknownParameter, or InvalidFilter and InvalidParameter for values.
+    """
+    accepted = request.headers.get("Accept", "")
+    if accepted not in ("", "*/*", gives) and not request.accept_mimetypes[gives]:
+        raise NotAcceptable(f"Only {gives} is given here")
     given = request.args.to_dict(flat=False)
     doubled = [name for name, values in given.items() if len(values) > 1]
     if doubled:
@@ -184,8 +178,9 @@ def query(model: type[Parameters]) -> Parameters:
     try:
         return model.model_validate({name: values[0] for name, values in given.items()})
     except ValidationError as error:
-        fields = [_field(item, "") for item in error.errors(include_url=False)]
-        unknown = [field for field in fields if field.code == "extra_forbidden"]
+        items = error.errors(include_url=False, include_input=False)
+        fields = wrong_fields(items, lambda item: str(item["loc"][0]))
+        unknown = [field for field in fields if field.code == UNKNOWN_FIELD]
         if unknown:
             raise UnknownParameter(errors=unknown) from None
         filters = set(getattr(model, "filters", ()))
@@ -204,116 +199,41 @@ def answer(
     given = dict(headers or {})
     if etag is not None:
         given["ETag"] = etag
-        if request.method == "GET" and _matches(request.headers.get("If-None-Match"), etag):
-            return Response(b"", 304, given)
+        if already_has(etag):
+            return without_body(304, given)
     if body is None:
-        return Response(b"", status, given)
+        return without_body(status, given)
     return Response(body.model_dump_json(by_alias=True), status, given, JSON)
+
+
+def without_body(status: int, headers: Mapping[str, str]) -> Response:
+    """204 and 304 have no content, so no type and no length of it (RFC 9110, 8.3 and 8.6)."""
+    response = Response(b"", status, dict(headers))
+    del response.headers["Content-Type"], response.headers["Content-Length"]
+    return response
+
+
+def already_has(etag: str) -> bool:
+    """Whether this is a reading of a version its caller has; weak tags are as good as strong ones."""
+    header = request.headers.get("If-None-Match", "")
+    named = {item.strip().removeprefix("W/") for item in header.split(",")}
+    return request.method in SAFE and bool({"*", etag} & named)
 
 
 def check_match(etag: str, current: BaseModel) -> None:
     """Compare `If-Match`, where it is given, with the present state; raises PreconditionFailed."""
     wanted = request.headers.get("If-Match")
-    if wanted is not None and not _matches(wanted, etag):
+    if wanted is not None and not {"*", etag} & {item.strip() for item in wanted.split(",")}:
         raise PreconditionFailed(current=current.model_dump(mode="json"), headers={"ETag": etag})
 
 
-def idempotency_key() -> str | None:
-    """The header that is another name of `client_message_id` and `client_session_id`."""
-    key = request.headers.get("Idempotency-Key")
+def idempotency_key(field: str | None) -> str | None:
+    """The id made by the client: the body's field, else the header, which is its other name.
+
+    Raises InvalidParameter for a malformed header, whether or not it counts.
+    """
+    key = request.headers.get(IDEMPOTENCY_KEY.name)
     if key is not None and not CLIENT_ID.fullmatch(key):
-        wrong = FieldError("Idempotency-Key", "pattern", f"must match {CLIENT_ID.pattern}")
-        raise InvalidParameter(errors=[wrong])
-    return key
-
-
-def _matches(header: str | None, etag: str) -> bool:
-    if header is None:
-        return False
-    candidates = {item.strip().removeprefix("W/") for item in header.split(",")}
-    return "*" in candidates or etag in candidates
-
-
-def _refused(error: ValidationError) -> ServiceError:
-    problems = error.errors(include_url=False, include_input=False)
-    first = problems[0]
-    if first["type"] == "json_invalid":
-        reason = str(first.get("ctx", {}).get("error", ""))
-        if "surrogate" in reason:
-            return ValidationFailed(errors=[FieldError("", "lone_surrogate", reason)])
-        return MalformedBody(reason)
-    return ValidationFailed(errors=[_field(item, "/") for item in problems])
-
-
-def _field(item: ErrorDetails, lead: str) -> FieldError:
-    place = "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in item["loc"])
-    return FieldError(f"{lead}{place}", item["type"], item["msg"])
-
-
-def install(app: Quart) -> None:
-    """Give an application the request id, the access line, and problems for every error."""
-
-    @app.before_request
-    def begin() -> None:
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id())
-
-    @app.after_request
-    def finish(response: Response) -> Response:
-        response.headers["Request-Id"] = request_id()
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Cache-Control", "no-store")
-        return response
-
-    app.register_error_handler(ServiceError, problem)
-    app.register_error_handler(HTTPException, _from_framework)
-    app.register_error_handler(Exception, _from_nowhere)
-
-
-def problem(error: ServiceError) -> Response:
-    """Render an error as a problem document (RFC 9457)."""
-    document = {
-        "type": f"/problems/{error.code}",
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail,
-        "instance": request.path,
-        "code": error.code,
-        **error.members,
-        "retryable": error.retryable,
-        "request_id": request_id(),
-        "errors": [_as_dict(item) for item in error.errors],
-    }
-    headers = dict(error.headers)
-    if error.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return Response(orjson.dumps(document), error.status, headers, PROBLEM)
-
-
-def _as_dict(item: FieldError) -> dict[str, str]:
-    return {"pointer": item.pointer, "code": item.code, "detail": item.detail}
-
-
-FRAMEWORK: Final[Mapping[int, type[ServiceError]]] = {
-    400: BadRequest,
-    404: NotFound,
-    405: MethodNotAllowed,
-    406: NotAcceptable,
-    413: BodyTooLarge,
-    415: UnsupportedMediaType,
-    503: Unavailable,
-}
-
-
-def _from_framework(error: HTTPException) -> Response:
-    """The framework's own errors, in our form."""
-    kind = FRAMEWORK.get(error.code or 500, InternalError)
-    if error.code == 408:
-        kind = BadRequest
-    headers = {name: value for name, value in error.get_headers() if name == "Allow"}
-    return problem(kind(headers=headers))
-
-
-def _from_nowhere(error: Exception) -> Response:
-    log.exception("request failed", path=request.path, error=type(error).__name__)
-    return problem(InternalError())
+        detail = f"must match {CLIENT_ID.pattern}"
+        raise InvalidParameter(errors=[FieldError(IDEMPOTENCY_KEY.name, "wrong_format", detail)])
+    return field or key

@@ -73,10 +73,10 @@ def prepare_venv(groups: set[str]) -> None:
 
 def install(folder: Path, *arguments: str | Path) -> None:
     """Install with uv, else with pip."""
-    chosen = ["--quiet", "--python", folder / "bin/python"]
-    uv = [TOOLS / "bin/uv", "pip", "install", *chosen, *arguments]
-    environment = {**os.environ, "UV_DEFAULT_INDEX": index_url()}
-    if subprocess.run(uv, env=environment).returncode:
+    chosen = ["--quiet", "--python", str(folder / "bin/python")]
+    variables = {**os.environ, "UV_DEFAULT_INDEX": index_url()}
+    uv = subprocess.run([TOOLS / "bin/uv", "pip", "install", *chosen, *arguments], env=variables)
+    if uv.returncode:
         say("uv cannot install here; pip does it")
         run(TOOLS / "bin/python", "-m", "pip", *chosen, "install", *arguments)
 

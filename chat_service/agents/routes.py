@@ -6,7 +6,7 @@ from chat_service.agents import services
 from chat_service.agents.transport import AgentView, SignedIn, SignIn
 from chat_service.errors import InvalidGrant, TooManyTries
 from chat_service.events.transaction import transaction
-from chat_service.transport import Request
+from chat_service.transport import Empty
 from chat_service.web import Who, answer, caller, document, now, parse, shared
 
 blueprint = Blueprint("auth", __name__, url_prefix="/v1/auth")
@@ -39,10 +39,10 @@ async def sign_in() -> Response:
 
 
 @blueprint.post("/sign-out")
-@document(Who.CUSTOMER | Who.AGENT, answers={204: None})
+@document(Who.CUSTOMER | Who.AGENT, body=Empty, answers={204: None})
 async def sign_out() -> Response:
     """End the token of this request, and with a customer's all that were made from it."""
-    await parse(Request)
+    await parse(Empty)
     who = await caller()
     async with transaction() as db:
         await services.sign_out(db, who, now=now())

@@ -5,11 +5,13 @@ from uuid import UUID
 from pydantic import EmailStr, Field
 
 from chat_service.schema import Role
-from chat_service.transport import Request, Response, Text
+from chat_service.transport import Request, Response, Text, example
 
 
 class SignIn(Request):
     """E-mail and password of an agent; `workspace` (its slug) where there is more than one."""
+
+    model_config = example(email="owner@example.org", password="correct horse battery staple")
 
     email: EmailStr = Field(max_length=254, examples=["owner@example.org"])
     password: Text = Field(min_length=1, max_length=1024)

@@ -7,7 +7,7 @@ from quart import Blueprint, Response, request
 from chat_service.auth import Refresh
 from chat_service.customers import services
 from chat_service.customers.transport import CustomerTokens, CustomerView, NewCustomer, RefreshToken
-from chat_service.errors import InvalidGrant, OriginNotAllowed
+from chat_service.errors import InvalidGrant, NotFound, OriginNotAllowed
 from chat_service.events.transaction import transaction
 from chat_service.inboxes import queries as inboxes
 from chat_service.model import Customer
@@ -17,7 +17,12 @@ blueprint = Blueprint("customers", __name__, url_prefix="/v1")
 
 
 @blueprint.post("/inboxes/<inbox_key>/customers")
-@document(Who.PUBLIC, body=NewCustomer, answers={201: CustomerTokens}, errors=[OriginNotAllowed])
+@document(
+    Who.PUBLIC,
+    body=NewCustomer,
+    answers={201: CustomerTokens},
+    errors=[NotFound, OriginNotAllowed],
+)
 async def create_customer(inbox_key: str) -> Response:
     """Begin as a new customer of an inbox; pages must be of an origin the inbox allows."""
     body = await parse(NewCustomer)

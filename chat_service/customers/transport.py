@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import EmailStr, Field
 
-from chat_service.transport import Name, Request, Response, Time
+from chat_service.transport import Name, Request, Response, Time, example
 
 
 class Profile(Request):
@@ -16,6 +16,8 @@ class Profile(Request):
 
 class NewCustomer(Request):
     """A person who begins to chat; call it with the first message, not with the first look."""
+
+    model_config = example(profile={"name": "Ada"})
 
     profile: Profile = Profile()
 

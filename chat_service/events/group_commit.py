@@ -81,9 +81,17 @@ class Lane(Generic[Draft, Result]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                await self._commit(self._take())
+                await self._answer(self._take())
         finally:
             self._runner = None
+
+    async def _answer(self, batch: list[Waiting[Draft, Result]]) -> None:
+        """Commit a batch; whatever ends it, none of its callers is left without an answer."""
+        try:
+            await self._commit(batch)
+        finally:
+            left = [waiting for waiting in batch if not waiting.answer.done()]
+            _settle(left, [Unavailable()] * len(left))
 
     def _take(self) -> list[Waiting[Draft, Result]]:
         """The next batch: in order, bounded in number and bytes, never empty."""
@@ -114,9 +122,6 @@ class Lane(Generic[Draft, Result]):
             if not isinstance(error, Unavailable):
                 log.exception("batch failed", drafts=len(batch))
             _settle(batch, [error] * len(batch))
-        except BaseException:
-            _settle(batch, [Unavailable()] * len(batch))
-            raise
         else:
             _settle(batch, results)
 

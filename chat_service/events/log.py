@@ -66,6 +66,7 @@ def record(db: AsyncSession, event: Event, session: Numbered | None = None) -> N
     )
 
 
+_INSERT: Final = insert(EVENTS)
 _ADVANCE: Final = (
     update(HEAD)
     .where(HEAD.c.workspace_id == bindparam("workspace"))
@@ -82,13 +83,14 @@ async def append(db: AsyncSession) -> None:
     workspace_id = rows[0]["workspace_id"]
     if any(row["workspace_id"] != workspace_id for row in rows):
         raise RuntimeError("one transaction names one workspace")
-    head = await db.execute(
+    connection = await db.connection()
+    head = await connection.execute(
         _ADVANCE, {"workspace": workspace_id, "count": len(rows), "last": rows[-1]["id"]}
     )
     first = head.scalar_one() - len(rows) + 1
     for pos, row in enumerate(rows, first):
         row["pos"] = pos
-    await db.execute(insert(EVENTS), rows)
+    await connection.execute(_INSERT, rows)
 
 
 class Stream:
@@ -139,8 +141,11 @@ async def read(
     """The events behind a cursor, at most `limit`, oldest first.
 
     The read begins with the row the cursor stands on and compares its fence. Raises CursorAhead,
-    CursorMismatch (the log was rewound) and CursorExpired (rows were removed by retention).
+    CursorMismatch (the log was rewound) and CursorExpired (rows were removed by retention; of a
+    workspace any below `floor` may be, so no cursor below it can be trusted).
     """
+    if stream.kind is CursorKind.WORKSPACE and after.position < await _floor(db, stream):
+        raise CursorExpired()
     query = (
         select(EVENTS)
         .where(stream.rows(), stream.number >= after.position)
@@ -154,7 +159,7 @@ async def read(
             raise CursorExpired()
         return rows[:limit]
     if first is None:
-        raise await _missing(db, stream, after)
+        raise CursorAhead()
     if first != after.position:
         raise CursorExpired()
     if after.fence is not None and fence(rows[0].id) != after.fence:
@@ -162,12 +167,9 @@ async def read(
     return rows[1:]
 
 
-async def _missing(db: AsyncSession, stream: Stream, after: Cursor) -> CursorAhead | CursorExpired:
-    """Why nothing stands at or behind a position: the log ends before it, or it was removed."""
-    floor = select(HEAD.c.floor).where(HEAD.c.workspace_id == stream.workspace_id)
-    if stream.kind is CursorKind.WORKSPACE and after.position < (await db.scalar(floor) or 0):
-        return CursorExpired()
-    return CursorAhead()
+async def _floor(db: AsyncSession, stream: Stream) -> int:
+    query = select(HEAD.c.floor).where(HEAD.c.workspace_id == stream.workspace_id)
+    return await db.scalar(query) or 0
 
 
 async def head(db: AsyncSession, stream: Stream) -> Cursor:

@@ -22,10 +22,12 @@ from chat_service.model import is_sqlite, open_sessionmaker
 SQLITE_FULL: Final = 13
 # busy, locked, read-only, I/O error, corrupt, cannot open, not a database
 SQLITE_UNAVAILABLE: Final = {5, 6, 8, 10, 11, 14, 26}
-DISK_FULL: Final = {"53100", "53200"}
+DISK_FULL: Final = "53100"
 DEADLOCK: Final = {"40P01", "40001"}
-# lock and statement time-outs, ended by the server, no connection left, connection lost
-UNAVAILABLE: Final = {"55P03", "57014", "25P03", "25P04", "57P01", "57P02", "57P03", "53300"}
+# lock and statement time-outs
+TOO_LATE: Final = {"55P03", "57014", "25P03", "25P04"}
+# ended by the server, connection lost, out of memory or connections, I/O error
+UNAVAILABLE: Final = ("57P", "08", "53", "58")
 
 
 class Deadlock(DatabaseUnavailable):
@@ -110,7 +112,7 @@ def _meaning(error: Exception) -> ServiceError | None:
     if state in DEADLOCK:
         return Deadlock()
     code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-    if state in DISK_FULL or code == SQLITE_FULL:
+    if state == DISK_FULL or code == SQLITE_FULL:
         return StorageFull()
-    lost = error.connection_invalidated or state in UNAVAILABLE or state.startswith("08")
+    lost = error.connection_invalidated or state in TOO_LATE or state.startswith(UNAVAILABLE)
     return DatabaseUnavailable() if lost or code in SQLITE_UNAVAILABLE else None

@@ -9,10 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.auth import Caller
 from chat_service.errors import (
+    AlreadyAssigned,
     ClientSessionIdMissing,
     ClientSessionIdReused,
+    NotAssigned,
     NotFound,
     SessionClosed,
+    SessionFull,
     TooManyOpenSessions,
 )
 from chat_service.events import log
@@ -26,6 +29,7 @@ from chat_service.messages.transport import message_cursor, message_view
 from chat_service.schema import CursorKind, SessionId
 from chat_service.sessions import queries as sessions
 from chat_service.sessions.transport import session_etag, session_view
+from chat_service.transport import ETAG, IDEMPOTENCY_KEY, LOCATION
 from chat_service.web import Who, answer, caller, document, idempotency_key, now, parse, shared
 
 blueprint = Blueprint("intake", __name__, url_prefix="/v1/sessions")
@@ -42,13 +46,18 @@ NOT_YET = SessionId(UUID(int=0))
         ClientSessionIdReused,
         NotFound,
         SessionClosed,
+        SessionFull,
+        NotAssigned,
+        AlreadyAssigned,
         TooManyOpenSessions,
     ],
+    takes=[IDEMPOTENCY_KEY],
+    gives=[ETAG, LOCATION],
 )
 async def start_session() -> Response:
     """Start a session, with its first message. 201 where it is new, 200 where it was there."""
     body, who = await parse(StartSession), await caller()
-    client_session_id = body.client_session_id or idempotency_key()
+    client_session_id = idempotency_key(body.client_session_id)
     if client_session_id is None:
         raise ClientSessionIdMissing()
     customer_id = services.customer_of(who, body.customer_id, body.custom_attributes)

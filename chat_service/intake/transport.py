@@ -7,7 +7,7 @@ from pydantic import Field
 
 from chat_service.messages.transport import MessageView, NewMessage
 from chat_service.sessions.transport import SessionView
-from chat_service.transport import Attributes, ClientId, Request, Response, Subject
+from chat_service.transport import Attributes, ClientId, Request, Response, Subject, example
 
 
 class FirstMessage(NewMessage):
@@ -22,6 +22,14 @@ class StartSession(Request):
     A customer's session is his own; staff name the customer. Starting again with the same
     `client_session_id` gives the same session, without limit of time.
     """
+
+    model_config = example(
+        client_session_id="visit-1",
+        initial_message={
+            "client_message_id": "m-1",
+            "content": {"type": "text", "text": "My order is late"},
+        },
+    )
 
     mode: Literal["create", "resume_or_create"] = "create"
     client_session_id: ClientId | None = Field(

@@ -15,6 +15,7 @@ from chat_service.errors import (
     PreconditionFailed,
     SessionClosed,
     SessionFull,
+    Unavailable,
 )
 from chat_service.events import log
 from chat_service.events.log import Stream
@@ -34,7 +35,15 @@ from chat_service.messages.transport import (
 )
 from chat_service.schema import CursorKind, SessionId
 from chat_service.sessions import queries as sessions
-from chat_service.transport import Query
+from chat_service.transport import (
+    ETAG,
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    LOCATION,
+    REPLAYED,
+    Query,
+)
 from chat_service.web import (
     Who,
     answer,
@@ -66,12 +75,15 @@ EVERYBODY = Who.CUSTOMER | Who.AGENT | Who.KEY
         AlreadyAssigned,
         ClientMessageIdReused,
         Overloaded,
+        Unavailable,
     ],
+    takes=[IDEMPOTENCY_KEY],
+    gives=[ETAG, LOCATION, REPLAYED],
 )
 async def send_message(session_id: UUID) -> Response:
     """Send a message. It is durable when this answers; a repeat with the same id is safe for ever."""
     body, who = await parse(NewMessage), await caller()
-    client_message_id = body.client_message_id or idempotency_key()
+    client_message_id = idempotency_key(body.client_message_id)
     if client_message_id is None:
         raise ClientMessageIdMissing()
     draft = services.draft_of(
@@ -113,7 +125,13 @@ async def list_messages(session_id: UUID) -> Response:
 
 
 @blueprint.get("/<uuid:message_id>")
-@document(EVERYBODY, answers={200: MessageResponse}, errors=[NotFound])
+@document(
+    EVERYBODY,
+    answers={200: MessageResponse},
+    errors=[NotFound],
+    takes=[IF_NONE_MATCH],
+    gives=[ETAG],
+)
 async def get_message(session_id: UUID, message_id: UUID) -> Response:
     """Read one message. With `If-None-Match` and nothing changed, 304."""
     query(Query)
@@ -132,6 +150,8 @@ async def get_message(session_id: UUID, message_id: UUID) -> Response:
     body=EditMessage,
     answers={200: MessageResponse},
     errors=[NotFound, EditWindowPassed, PreconditionFailed],
+    takes=[IF_MATCH],
+    gives=[ETAG],
 )
 async def edit_message(session_id: UUID, message_id: UUID) -> Response:
     """Change the words of one's own message, for a while after it was sent."""
@@ -151,7 +171,12 @@ async def edit_message(session_id: UUID, message_id: UUID) -> Response:
 
 
 @blueprint.delete("/<uuid:message_id>")
-@document(EVERYBODY, answers={204: None}, errors=[NotFound, EditWindowPassed, PreconditionFailed])
+@document(
+    EVERYBODY,
+    answers={204: None},
+    errors=[NotFound, EditWindowPassed, PreconditionFailed],
+    takes=[IF_MATCH],
+)
 async def delete_message(session_id: UUID, message_id: UUID) -> Response:
     """Delete a message: it leaves a tombstone that keeps its numbers."""
     query(Query)

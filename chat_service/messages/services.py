@@ -143,15 +143,19 @@ async def _read(db: AsyncSession, workspace_id: WorkspaceId, drafts: list[Draft]
     )
 
 
+_STORED: Final = select(MESSAGES).where(
+    MESSAGES.c.workspace_id == bindparam("workspace"),
+    tuple_(MESSAGES.c.session_id, MESSAGES.c.author_slot, MESSAGES.c.client_message_id).in_(
+        bindparam("keys", expanding=True)
+    ),
+)
+
+
 async def _stored(
     db: AsyncSession, workspace_id: WorkspaceId, keys: list[Key]
 ) -> dict[Key, dict[str, Any]]:
-    columns = MESSAGES.c
-    query = select(MESSAGES).where(
-        columns.workspace_id == workspace_id,
-        tuple_(columns.session_id, columns.author_slot, columns.client_message_id).in_(keys),
-    )
-    found = await db.execute(query)
+    connection = await db.connection()
+    found = await connection.execute(_STORED, {"workspace": workspace_id, "keys": keys})
     return {
         (row["session_id"], row["author_slot"], row["client_message_id"]): dict(row)
         for row in found.mappings()
@@ -172,6 +176,7 @@ async def _participants(
     return {(row.session_id, row.type, row.id) for row in await db.execute(query)}
 
 
+_INSERT: Final = insert(MESSAGES)
 _WRITE_BACK: Final = (
     update(SESSIONS)
     .where(
@@ -185,7 +190,7 @@ async def _store(db: AsyncSession, workspace_id: WorkspaceId, batch: Batch) -> N
     if not batch.messages:
         return
     connection = await db.connection()
-    await connection.execute(insert(MESSAGES), batch.messages)
+    await connection.execute(_INSERT, batch.messages)
     if batch.joined:
         await connection.execute(
             insert(PARTICIPANTS),

@@ -7,7 +7,16 @@ from uuid import UUID
 from pydantic import Field
 
 from chat_service.schema import AuthorType, Cursor, CursorKind, Visibility, fence
-from chat_service.transport import Attributes, ClientId, Query, Request, Response, Text, Time
+from chat_service.transport import (
+    Attributes,
+    ClientId,
+    Query,
+    Request,
+    Response,
+    Text,
+    Time,
+    example,
+)
 
 MOST = 200
 
@@ -23,6 +32,8 @@ class TextContent(Request):
 class NewMessage(Request):
     """A message. Its author is the caller; a note is an internal message, written by staff."""
 
+    model_config = example(client_message_id="m-1", content={"type": "text", "text": "Hello"})
+
     client_message_id: ClientId | None = Field(
         default=None, description="Required, here or as `Idempotency-Key`.", examples=["m-1"]
     )
@@ -35,6 +46,8 @@ class NewMessage(Request):
 
 class EditMessage(Request):
     """New words for a message."""
+
+    model_config = example(content={"type": "text", "text": "Hello again"})
 
     content: TextContent
 

@@ -1,12 +1,14 @@
 """The API's document, OpenAPI 3.1, made from the routes and their models.
 
-Repairs what the generator leaves: named schemas, unique operation ids, required bodies, errors,
-security, and an order that is the same each time.
+Repairs what the generator leaves: named schemas, unique operation ids, required bodies, headers,
+security, and an order that is the same each time. What may be answered stands in `responses`.
 """
 
-from collections.abc import Callable, Iterable
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from pydantic.json_schema import models_json_schema
 from quart import Quart
 from quart_schema import QuartSchema
 from quart_schema.openapi import Info, OpenAPIProvider
@@ -15,21 +17,9 @@ from werkzeug.routing import UUIDConverter
 from werkzeug.routing.converters import BaseConverter
 from werkzeug.routing.rules import Rule
 
-from chat_service.errors import (
-    BadRequest,
-    BodyTooLarge,
-    DatabaseUnavailable,
-    Forbidden,
-    InvalidParameter,
-    MalformedBody,
-    ServiceError,
-    Unauthenticated,
-    UnknownParameter,
-    UnsupportedMediaType,
-    ValidationFailed,
-)
+from chat_service.operations import responses
 from chat_service.transport import Problem
-from chat_service.web import PROBLEM, Documented, Who, documented
+from chat_service.web import JSON, Documented, Who, documented
 
 DESCRIPTION: Final = """Start a chat session, send messages, read them back.
 
@@ -38,7 +28,23 @@ and whose `type` is a page of this service. A send that was answered is durable;
 the same `client_message_id` until it is answered: there will be one message.
 """
 SCHEMES: Final = {Who.CUSTOMER: "customerToken", Who.AGENT: "agentToken", Who.KEY: "apiKey"}
-PROBLEM_REF: Final = {"$ref": "#/components/schemas/Problem"}
+SECURITY: Final = {
+    name: {"type": "http", "scheme": "bearer", "bearerFormat": form, "description": source}
+    for name, form, source in (
+        ("customerToken", "JWT", "From `POST /v1/inboxes/{inbox_key}/customers`."),
+        ("agentToken", "opaque", "From `POST /v1/auth/sign-in`; begins with `at_`."),
+        ("apiKey", "opaque", "Made by `chat-service create-key`; begins with `sk_`."),
+    )
+}
+TAGS: Final = {
+    "customers": "People served: they begin at an inbox.",
+    "auth": "Signing in and out, and renewing tokens.",
+    "sessions": "Chats: start, find, assign, close.",
+    "messages": "What is said in a session.",
+    "events": "What happened, in order, to read on from where one stopped.",
+    "health": "Whether the service is alive and ready.",
+}
+REF: Final = "#/components/schemas/"
 
 
 def build_document(app: Quart) -> dict[str, Any]:
@@ -47,30 +53,32 @@ def build_document(app: Quart) -> dict[str, Any]:
     app.config.setdefault("QUART_SCHEMA_CONVERT_CASING", False)
     info = Info(title="chat-service", version="1", description=DESCRIPTION)
     document = _Provider(app, QuartSchema(info=info)).schema()
-    schemas = document["components"]["schemas"]
-    schemas["Problem"] = Problem.model_json_schema(
-        mode="serialization", ref_template="#/components/schemas/{model}"
-    )
-    schemas |= schemas["Problem"].pop("$defs")
-    document["components"]["schemas"] = dict(sorted(schemas.items()))
-    document["components"]["securitySchemes"] = {
-        "customerToken": _bearer("From `POST /v1/inboxes/{inbox_key}/customers`.", "JWT"),
-        "agentToken": _bearer("From `POST /v1/auth/sign-in`; begins with `at_`.", "opaque"),
-        "apiKey": _bearer("Made by `chat-service create-key`; begins with `sk_`.", "opaque"),
-    }
+    document["info"]["license"] = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+    document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
     document["paths"] = dict(sorted(document["paths"].items()))
+    document["components"] = {
+        "schemas": _schemas(document["components"]["schemas"]),
+        "examples": responses.examples(),
+        "headers": responses.headers(),
+        "securitySchemes": SECURITY,
+    }
     return document
 
 
-def _bearer(description: str, form: str) -> dict[str, str]:
-    return {"type": "http", "scheme": "bearer", "bearerFormat": form, "description": description}
+def _schemas(found: Mapping[str, Any]) -> dict[str, Any]:
+    """All schemas by name, without the titles that only repeat a field's name."""
+    _, own = models_json_schema([(Problem, "serialization")], ref_template=REF + "{model}")
+    schemas = dict(sorted({**found, **own["$defs"]}.items()))
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            field.pop("title", None)
+    return schemas
 
 
 class _Provider(OpenAPIProvider):
     def generate_rules(self) -> Iterable[Rule]:
-        shown = [
-            rule for rule in super().generate_rules() if rule.rule.startswith(("/v1", "/health"))
-        ]
+        rules = super().generate_rules()
+        shown = [rule for rule in rules if rule.rule.startswith(("/v1", "/health"))]
         return sorted(shown, key=lambda rule: (rule.rule, sorted(rule.methods or ())))
 
     def operation_id(self, method: str, path: str, func: Callable[..., Any]) -> str | None:
@@ -87,11 +95,12 @@ class _Provider(OpenAPIProvider):
         required = model.model_json_schema().get("required", [])
         for parameter in parameters:
             parameter["required"] = parameter["name"] in required
+            parameter["schema"] = _of_a_query(parameter["schema"])
         return parameters, definitions
 
     def build_request_body(self, model: Any, source: DataSource) -> tuple[Any, dict[str, Any]]:
         body, definitions = super().build_request_body(model, source)
-        self._name(body["content"]["application/json"], definitions)
+        _name(body["content"][JSON], definitions)
         body["required"] = bool(model.model_json_schema().get("required"))
         return body, definitions
 
@@ -99,66 +108,53 @@ class _Provider(OpenAPIProvider):
         self, model: Any, headers_model: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         answer, definitions = super().build_response_object(model, headers_model)
-        self._name(answer["content"]["application/json"], definitions)
-        answer["headers"] = {
-            "Request-Id": {"schema": {"type": "string"}, "description": "Names this request."}
-        }
+        _name(answer["content"][JSON], definitions)
         return answer, definitions
-
-    def _name(self, media: dict[str, Any], definitions: dict[str, Any]) -> None:
-        """Move an inline schema among the named ones."""
-        title = media["schema"]["title"]
-        definitions[title] = media["schema"]
-        media["schema"] = {"$ref": f"#/components/schemas/{title}"}
 
     def build_paths(self, rule: Rule) -> tuple[dict[str, Any], dict[str, Any]]:
         paths, definitions = super().build_paths(rule)
-        about = documented(self._app.view_functions[rule.endpoint])
-        for path in paths.values():
-            for operation in path.values():
-                self._complete(operation, rule, about)
+        view = self._app.view_functions[rule.endpoint]
+        for path, methods in paths.items():
+            for method, operation in methods.items():
+                text = inspect.getdoc(view) or ""
+                _complete(method, path, operation, documented(view), text)
         return paths, definitions
 
-    def _complete(self, operation: dict[str, Any], rule: Rule, about: Documented) -> None:
-        operation["tags"] = [rule.endpoint.partition(".")[0]]
-        operation["security"] = [{name: []} for kind, name in SCHEMES.items() if kind in about.who]
-        responses = {str(status): answer for status, answer in operation["responses"].items()}
-        for status, model in about.answers.items():
-            if model is None:
-                responses[str(status)] = {"description": "Done."}
-        responses |= _problems([*about.errors, *_usual(operation, about)])
-        operation["responses"] = dict(sorted(responses.items()))
+
+def _complete(
+    method: str, path: str, operation: dict[str, Any], about: Documented, text: str
+) -> None:
+    """Add what the generator does not know of an operation."""
+    summary, stop, rest = " ".join(text.split()).partition(". ")
+    operation["summary"] = summary + stop.strip() if stop else summary
+    operation["description"] = rest
+    operation["tags"] = [_tag(path)]
+    operation["security"] = [{name: []} for kind, name in SCHEMES.items() if kind in about.who]
+    operation["parameters"] = operation["parameters"] + [
+        {"name": one.name, "in": "header", "required": False} | responses.described(one)
+        for one in about.takes
+    ]
+    operation["responses"] = responses.of(method, operation, about)
 
 
-def _usual(operation: dict[str, Any], about: Documented) -> list[type[ServiceError]]:
-    """What any route of this kind may answer."""
-    errors: list[type[ServiceError]] = [UnknownParameter, BadRequest]
-    if Who.PUBLIC not in about.who:
-        errors += [Unauthenticated, Forbidden, DatabaseUnavailable]
-    if "requestBody" in operation:
-        errors += [
-            MalformedBody,
-            BodyTooLarge,
-            UnsupportedMediaType,
-            ValidationFailed,
-            DatabaseUnavailable,
-        ]
-    if operation["parameters"]:
-        errors.append(InvalidParameter)
-    return errors
+def _tag(path: str) -> str:
+    """The last word of a path that is one of the tags."""
+    words = [word for word in path.split("/") if word in TAGS]
+    return words[-1]
 
 
-def _problems(errors: Iterable[type[ServiceError]]) -> dict[str, Any]:
-    """Problem responses by status, each naming the codes it may carry; and the default."""
-    by_status: dict[str, dict[str, str]] = {}
-    for error in errors:
-        by_status.setdefault(str(error.status), {})[error.code] = error.title
-    responses = {
-        status: _problem("; ".join(f"`{code}`: {title}" for code, title in sorted(codes.items())))
-        for status, codes in by_status.items()
-    }
-    return responses | {"default": _problem("Any other error.")}
+def _name(media: dict[str, Any], definitions: dict[str, Any]) -> None:
+    """Move an inline schema among the named ones."""
+    title = media["schema"]["title"]
+    definitions[title] = media["schema"]
+    media["schema"] = {"$ref": REF + title}
 
 
-def _problem(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {PROBLEM: {"schema": PROBLEM_REF}}}
+def _of_a_query(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter's schema: left out is the only way of being null."""
+    schema.pop("title", None)
+    if "anyOf" not in schema:
+        return schema
+    kinds = [kind for kind in schema.pop("anyOf") if kind != {"type": "null"}]
+    schema.pop("default", None)
+    return schema | kinds[0] if len(kinds) == 1 else schema | {"anyOf": kinds}

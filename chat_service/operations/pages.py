@@ -1,55 +1,107 @@
 """The few pages the service itself shows: problems, API documents, and the start in development."""
 
 import inspect
+import re
+from collections.abc import Mapping
 from html import escape
 from typing import Final
 
 from chat_service.errors import ServiceError, every_error
 
-CSP: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
 PROBLEMS: Final = {error.code: error for error in every_error()}
 
 
 def problem_page(error: type[ServiceError]) -> str:
     """What a problem's `type` leads to: what happened and what to do."""
     text = inspect.getdoc(error) or ""
-    paragraphs = "".join(f"<p>{escape(part)}</p>" for part in text.split("\n\n"))
-    retry = "may be sent again as it is" if error.retryable else "must be changed first"
+    paragraphs = "".join(f"<p>{_marked(part)}</p>" for part in text.split("\n\n"))
+    repeat = "Yes, as it is" if error.retryable else "Only changed"
     return _page(
         error.title,
-        f"<h1>{escape(error.title)}</h1><p><code>{error.code}</code>, status {error.status}; the"
-        f' request {retry}.</p>{paragraphs}<p><a href="/docs">The API</a></p>',
+        f"<h1>{escape(error.title)}</h1>{paragraphs}<dl>"
+        f"<dt>Code</dt><dd><code>{error.code}</code></dd>"
+        f"<dt>Status</dt><dd>{error.status}</dd>"
+        f"<dt>Send it again?</dt><dd>{repeat}</dd></dl>"
+        "<p>The problem document of the answer says more: <code>detail</code> in words,"
+        " <code>errors</code> by field. Its <code>request_id</code> finds the request in the"
+        " service's logs.</p>",
+    )
+
+
+def problems_page() -> str:
+    """All problems by status."""
+    rows = "".join(
+        f"<tr><td>{error.status}</td>"
+        f'<td><a href="/problems/{error.code}"><code>{error.code}</code></a></td>'
+        f"<td>{escape(error.title)}</td></tr>"
+        for error in sorted(PROBLEMS.values(), key=lambda error: (error.status, error.code))
+    )
+    head = "<tr><th>Status</th><th>Code</th><th>Title</th></tr>"
+    return _page(
+        "Problems",
+        "<h1>Problems</h1><p>Every error is a problem document (RFC 9457) with one of these codes,"
+        f" which never change their meaning.</p><table>{head}{rows}</table>",
     )
 
 
 def docs_page() -> str:
     """Swagger UI, from our own files only."""
     return _page(
-        "chat-service API",
-        '<link rel="stylesheet" href="/static/docs/swagger-ui.css"><div id="swagger-ui"></div>'
+        "API",
+        '<div id="swagger-ui"></div>'
         '<script src="/static/docs/swagger-ui-bundle.js"></script>'
         '<script src="/static/docs/docs-init.js"></script>',
+        style='<link rel="stylesheet" href="/static/docs/swagger-ui.css">',
+        wide=True,
     )
+
+
+LINKS: Final = (
+    ("/docs", "The API", "Every address with its fields and answers, to read and to try out"),
+    ("/openapi.json", "OpenAPI 3.1", "The same for programs"),
+    ("/problems", "Problems", "What each error code means and what to do about it"),
+    ("/health/ready", "Readiness", "Whether requests may be sent here"),
+)
 
 
 def start_page() -> str:
     """Where to look, in development."""
+    links = "".join(
+        f'<li><a href="{path}"><strong>{name}</strong><span>{text}</span></a></li>'
+        for path, name, text in LINKS
+    )
     return _page(
         "chat-service",
-        "<h1>chat-service runs</h1><ul>"
-        '<li><a href="/docs">The API, to try out</a></li>'
-        '<li><a href="/openapi.json">Its document, OpenAPI 3.1</a></li>'
-        '<li><a href="/health">Health</a></li></ul>'
-        "<p>The credentials of the demo workspace are in <code>var/demo.txt</code>.</p>",
+        "<h1>The chat service runs</h1>"
+        "<p>A workspace to try things in has been made, with an inbox, an agent and an API key."
+        " Its credentials stand in <code>var/demo.txt</code>, and a first request to paste where"
+        f' the service was started.</p><ul class="links">{links}</ul>',
     )
 
 
-def _page(title: str, body: str) -> str:
+def _marked(text: str) -> str:
+    """Text of a docstring, with `code` as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
+
+
+def _page(title: str, body: str, *, style: str = "", wide: bool = False) -> str:
+    name = "" if title == "chat-service" else " · chat-service"
+    kind = ' class="wide"' if wide else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title></head><body>{body}</body></html>"
+        f"<title>{escape(title)}{name}</title>{style}"
+        '<link rel="stylesheet" href="/static/pages.css">'
+        '<link rel="icon" type="image/svg+xml" href="/static/icon.svg"></head><body><header><nav>'
+        '<strong><img src="/static/icon.svg" alt="">chat-service</strong>'
+        '<a href="/docs">API</a><a href="/problems">Problems</a></nav></header>'
+        f"<main{kind}>{body}</main></body></html>"
     )

@@ -1,20 +1,23 @@
-"""Health, documents, problem pages, and the start page of development."""
+"""Health, the API's document, problem pages, static files, and the start page of development."""
 
 from typing import Final
 
+import orjson
 from pydantic import Field
 from quart import Blueprint, Response, current_app
 
-from chat_service.errors import NotFound, Unavailable
+from chat_service.errors import DatabaseUnavailable, NotFound, Unavailable
 from chat_service.events.transaction import reading
 from chat_service.model.migrations import is_current
+from chat_service.operations import pages
+from chat_service.operations.assets import asset_of, send, static_files
 from chat_service.operations.openapi import build_document
-from chat_service.operations.pages import CSP, PROBLEMS, docs_page, problem_page, start_page
 from chat_service.transport import Query
 from chat_service.transport import Response as Document
 from chat_service.web import JSON, Who, answer, document, query, shared
 
 blueprint = Blueprint("operations", __name__)
+HTML: Final = "text/html"
 OPENAPI: Final = "openapi document"
 
 
@@ -41,7 +44,7 @@ async def live() -> Response:
 
 
 @blueprint.get("/health/ready")
-@document(Who.PUBLIC, answers={200: Health}, errors=[Unavailable])
+@document(Who.PUBLIC, answers={200: Health}, errors=[Unavailable, DatabaseUnavailable])
 async def ready() -> Response:
     """Whether requests may be sent here: the database answers, its schema fits, no drain goes on."""
     query(Query)
@@ -57,37 +60,60 @@ async def ready() -> Response:
 @document(Who.PUBLIC, answers={200: None})
 async def openapi() -> Response:
     """The API's document."""
+    query(Query)
     extensions = current_app.extensions
     if OPENAPI not in extensions:
         app = current_app._get_current_object()  # type: ignore[attr-defined]
-        extensions[OPENAPI] = current_app.json.dumps(build_document(app))
-    return Response(extensions[OPENAPI], 200, content_type=JSON)
+        extensions[OPENAPI] = asset_of(orjson.dumps(build_document(app)), JSON)
+    return await send(extensions[OPENAPI])
+
+
+@blueprint.get("/static/<path:name>")
+@document(Who.PUBLIC, answers={200: None}, errors=[NotFound])
+async def static_file(name: str) -> Response:
+    """A file that the service's own pages load."""
+    if name not in static_files():
+        raise NotFound()
+    asset = static_files()[name]
+    query(Query, gives=asset.media_type)
+    return await send(asset)
 
 
 @blueprint.get("/docs")
 @document(Who.PUBLIC, answers={200: None})
 async def docs() -> Response:
     """The API, to read and to try out."""
-    return _html(docs_page())
+    query(Query, gives=HTML)
+    return _page(pages.docs_page())
+
+
+@blueprint.get("/problems")
+@document(Who.PUBLIC, answers={200: None})
+async def list_problems() -> Response:
+    """All problems."""
+    query(Query, gives=HTML)
+    return _page(pages.problems_page())
 
 
 @blueprint.get("/problems/<code>")
 @document(Who.PUBLIC, answers={200: None}, errors=[NotFound])
 async def explain_problem(code: str) -> Response:
     """What a problem means."""
-    if code not in PROBLEMS:
+    query(Query, gives=HTML)
+    if code not in pages.PROBLEMS:
         raise NotFound()
-    return _html(problem_page(PROBLEMS[code]))
+    return _page(pages.problem_page(pages.PROBLEMS[code]))
 
 
 @blueprint.get("/")
 @document(Who.PUBLIC, answers={200: None}, errors=[NotFound])
 async def start() -> Response:
     """In development, where to look; else there is nothing here."""
+    query(Query, gives=HTML)
     if not shared().development:
         raise NotFound()
-    return _html(start_page())
+    return _page(pages.start_page())
 
 
-def _html(text: str) -> Response:
-    return Response(text, 200, {"Content-Security-Policy": CSP}, "text/html")
+def _page(text: str) -> Response:
+    return Response(text, 200, dict(pages.HEADERS), HTML)

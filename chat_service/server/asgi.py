@@ -52,9 +52,7 @@ class _Write:
             await self.answered.wait()
             return {"type": "http.disconnect"}
         message = await self._receive()
-        self._whole = message["type"] == "http.request" and not message.get(
-            "more_body", False
-        )
+        self._whole = message["type"] == "http.request" and not message.get("more_body", False)
         return message
 
     async def send(self, message: Any) -> None:

@@ -30,9 +30,7 @@ class Drain:
         """
         self._callbacks.append(callback)
 
-    async def run(
-        self, *, wait: float, limit: float, stop: Callable[[], Awaitable[None]]
-    ) -> float:
+    async def run(self, *, wait: float, limit: float, stop: Callable[[], Awaitable[None]]) -> float:
         """Turn not ready, `wait`, await `stop`, then finish the callbacks within `limit`.
 
         `stop` ends the accepting of requests; without a wait nobody has to be told before, and the

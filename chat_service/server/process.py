@@ -41,7 +41,7 @@ class Drained(Protocol):
 
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn's server: the first signal drains it, a second one ends the process at once."""
+    """uvicorn's server with a drain; `parent` is a child's channel to its parent."""
 
     def __init__(
         self,
@@ -49,12 +49,14 @@ class DrainingServer(uvicorn.Server):
         settings: Server,
         drain: Drain,
         ready: Callable[[], None],
+        parent: int | None,
     ) -> None:
         super().__init__(config)
-        self._settings = settings
+        self._balancer_seconds = settings.balancer_seconds
+        self._drain_seconds = settings.drain_seconds
         self._drain = drain
         self._ready = ready
-        self.balancer_seconds = settings.balancer_seconds
+        self._parent = parent
         self.interrupted = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -65,19 +67,26 @@ class DrainingServer(uvicorn.Server):
         gc.freeze()
         gc.set_threshold(20_000, 50, 1_000)
         self._ready()
+        if self._parent is not None:
+            asyncio.get_running_loop().add_reader(self._parent, self._leave, self._parent)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin the drain; from now on a signal has its default effect, whatever hangs."""
+        """Begin the drain; a second signal has its default effect, and ends it at once.
+
+        Not so in a child: the same signal may come to it twice, from a supervisor that signals
+        every process and from the parent. To end it at once is the parent's part.
+        """
         self.should_exit = True
         self.interrupted = sig == signal.SIGINT
-        for handled in SIGNALS:
-            signal.signal(handled, signal.SIG_DFL)
+        if self._parent is None:
+            for handled in SIGNALS:
+                signal.signal(handled, signal.SIG_DFL)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, then let uvicorn wait for requests in flight and end the lifespan."""
-        wait = 0.0 if self.interrupted and self._deserted() else self.balancer_seconds
+        wait = 0.0 if self.interrupted and self._deserted() else self._balancer_seconds
         left = await self._drain.run(
-            wait=wait, limit=self._settings.drain_seconds, stop=self._stop_accepting
+            wait=wait, limit=self._drain_seconds, stop=self._stop_accepting
         )
         self.config.timeout_graceful_shutdown = math.ceil(left)
         try:
@@ -85,6 +94,13 @@ class DrainingServer(uvicorn.Server):
                 await super().shutdown(sockets)
         except TimeoutError:
             log.error("shutdown_unfinished", seconds=CLOSE_SECONDS)
+
+    def _leave(self, parent: int) -> None:
+        """The parent wants another in this place, or is gone."""
+        asyncio.get_running_loop().remove_reader(parent)
+        # The balancer has nothing to learn: the other children serve the same socket.
+        self._balancer_seconds = 0.0
+        self.should_exit = True
 
     def _deserted(self) -> bool:
         """Whether nobody waits for anything; connections kept alive between requests do not."""
@@ -126,21 +142,21 @@ def run(
     settings: Server,
     sock: socket.socket,
     *,
-    ready: Callable[[DrainingServer], None],
+    ready: Callable[[], None],
+    parent: int | None = None,
 ) -> int:
     """Serve `app`, an import string, on the listening `sock` until told to stop.
 
-    `ready` is called in the event loop when the socket is being served. Returns the exit code: 0,
-    130 after an interrupt, what a SystemExit in the application's start-up carries, else 1.
+    `ready` is called when the socket is being served; the end of the file `parent` drains, without
+    the wait for the balancer. Returns the exit code: 0, 130 after SIGINT, what a SystemExit in the
+    application's start-up carries, else 1.
     """
     require_overrides(HttpProtocol, HttpToolsProtocol)
     require_overrides(DrainingServer, uvicorn.Server)
     application = pkgutil.resolve_name(app)
-    drain = application.drain if isinstance(application, Drained) else Drain()
     start = _Start(application)
-    server = DrainingServer(
-        uvicorn_config(start, settings), settings, drain, lambda: ready(server)
-    )
+    drain = application.drain if isinstance(application, Drained) else Drain()
+    server = DrainingServer(uvicorn_config(start, settings), settings, drain, ready, parent)
     try:
         server.run(sockets=[sock])
     except SystemExit:

@@ -26,15 +26,15 @@ class HttpProtocol(HttpToolsProtocol):
     head_seconds: float
 
     _clock: asyncio.TimerHandle | None = None
-    _head = (
-        0  # bytes of the request's head and trailers that the parser has handed over
-    )
+    _head = 0  # bytes of the request's head and trailers that the parser has handed over
     _held = 0  # bytes received since the parser last handed over anything
 
     @property
     def idle(self) -> bool:
         """Whether no request waits for its answer."""
-        return self.cycle is None or self.cycle.response_complete
+        if self.cycle is None:  # before the first request, whatever its annotation says
+            return True
+        return self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first head has to be complete in time, counted from the connection."""
@@ -102,11 +102,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.abort()
             return
         too_large = max(self._head, self._held) > self.head_bytes
-        status = (
-            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            if too_large
-            else HTTPStatus.BAD_REQUEST
-        )
+        status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if too_large else HTTPStatus.BAD_REQUEST
         self.transport.write(_problem(status))
         self.transport.close()
 
@@ -152,9 +148,7 @@ def require_overrides(ours: type, theirs: type) -> None:
     methods = [name for name, value in vars(ours).items() if inspect.isfunction(value)]
     public = [name for name in methods if not name.startswith("_")]
     if missing := [name for name in public if not hasattr(theirs, name)]:
-        raise RuntimeError(
-            f"{theirs.__qualname__} has no {', '.join(missing)}: another uvicorn?"
-        )
+        raise RuntimeError(f"{theirs.__qualname__} has no {', '.join(missing)}: another uvicorn?")
 
 
 def _problem(status: HTTPStatus) -> bytes:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from chat_service.config import Server
-from chat_service.server.process import BACKLOG, DrainingServer, run
+from chat_service.server.process import BACKLOG, run
 from chat_service.server.workers import Workers
 
 CHILD: Final = (sys.executable, "-m", "chat_service.cli", "serve")
@@ -46,11 +46,10 @@ def serve(
     url = _url(config.host, sock)
     with sock:
         if config.workers == 1:
-            return run(app, config, sock, ready=lambda _: announce(url))
+            return run(app, config, sock, ready=lambda: announce(url))
         command = [*child, "--fd", str(sock.fileno())]
-        return asyncio.run(
-            Workers(command, sock, config.workers, lambda: announce(url)).run()
-        )
+        workers = Workers(command, sock, config.workers, ready=lambda: announce(url))
+        return asyncio.run(workers.run())
 
 
 def serve_child(app: str, config: Server, fd: int) -> int:
@@ -60,21 +59,12 @@ def serve_child(app: str, config: Server, fd: int) -> int:
     end means that the parent wants another in its place, or is gone. Returns as `serve` does.
     """
 
-    def ready(server: DrainingServer) -> None:
-        loop = asyncio.get_running_loop()
-
-        def leave() -> None:
-            loop.remove_reader(PARENT)
-            # Nobody has to be told: the others serve the same socket.
-            server.balancer_seconds = 0.0
-            server.should_exit = True
-
+    def ready() -> None:
         with contextlib.suppress(BrokenPipeError):
             os.write(PARENT, b"1")
-        loop.add_reader(PARENT, leave)
 
     with socket.socket(fileno=fd) as sock:
-        return run(app, config, sock, ready=ready)
+        return run(app, config, sock, ready=ready, parent=PARENT)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -85,20 +75,15 @@ def listen(host: str, port: int) -> socket.socket:
     if host == "*":
         dual = socket.has_dualstack_ipv6()
         family = socket.AF_INET6 if dual else socket.AF_INET
-        sock = socket.create_server(
-            ("", port), family=family, backlog=BACKLOG, dualstack_ipv6=dual
-        )
+        sock = socket.create_server(("", port), family=family, backlog=BACKLOG, dualstack_ipv6=dual)
     else:
-        family, _, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )[0]
+        first = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, address = first[0], first[-1]
         sock = socket.create_server(address, family=family, backlog=BACKLOG)
     # Accepted sockets inherit both.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        sock.setsockopt(
-            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNSENT_MILLISECONDS
-        )
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNSENT_MILLISECONDS)
     return sock
 
 

@@ -28,9 +28,10 @@ log = structlog.get_logger(__name__)
 class _Slot:
     """The place of one child, whoever fills it at the time."""
 
+    channel: asyncio.StreamWriter
+
     def __init__(self) -> None:
         self.process: asyncio.subprocess.Process | None = None
-        self.channel: asyncio.StreamWriter | None = None
         self.serving = asyncio.Event()
 
     def send_signal(self, sig: int) -> None:
@@ -41,19 +42,14 @@ class _Slot:
     def retire(self) -> None:
         """Ask the child to finish and end; its place is filled again when it has."""
         self.serving.clear()
-        if self.channel is not None:
-            self.channel.close()
+        self.channel.close()
 
 
 class Workers:
     """The parent's event loop: `count` children that run `command`."""
 
     def __init__(
-        self,
-        command: Sequence[str],
-        sock: socket.socket,
-        count: int,
-        ready: Callable[[], None],
+        self, command: Sequence[str], sock: socket.socket, count: int, *, ready: Callable[[], None]
     ) -> None:
         self._command = command
         self._sock = sock
@@ -67,7 +63,7 @@ class Workers:
     async def run(self) -> int:
         """Keep the children until a signal; returns the exit code, as `runner.serve` does.
 
-        A second signal is passed on as well, and ends the children at once.
+        The first is passed on and drains the children, a second one ends them at once.
         """
         loop = asyncio.get_running_loop()
         for sig in SIGNALS:
@@ -81,13 +77,13 @@ class Workers:
         return self._exit_code
 
     def _stop(self, sig: int) -> None:
-        if self._stopping or sig == signal.SIGINT:
+        again, self._stopping = self._stopping, True
+        if again or sig == signal.SIGINT:
             self._exit_code = 128 + sig
-        self._stopping = True
         # Once the children stop accepting, a connection is refused and not left waiting.
         self._sock.close()
         for slot in self._slots:
-            slot.send_signal(sig)
+            slot.send_signal(signal.SIGKILL if again else sig)
 
     async def _restart_on_hangup(self) -> None:
         """Restart one after the other: the next goes when the one before it is replaced."""
@@ -102,21 +98,24 @@ class Workers:
     async def _keep(self, slot: _Slot) -> None:
         """Fill one place again and again until the whole stops."""
         while not self._stopping:
-            try:
-                served, code = await self._live(slot)
-            except OSError as error:
-                # Too little memory or too few descriptors: the other children must not end by it.
-                log.error("worker_not_started", error=str(error))
+            if not await self._fill(slot):
                 await asyncio.sleep(BACKOFF_SECONDS)
-                continue
-            if self._stopping or (served and code in CLEAN):
-                continue
-            log.warning("worker_ended", exit_code=code, served=served)
-            if code in FATAL and not self._served:
-                self._stop(signal.SIGTERM)
-                self._exit_code = code
-            else:
-                await asyncio.sleep(BACKOFF_SECONDS)
+
+    async def _fill(self, slot: _Slot) -> bool:
+        """Start a child and see it end; returns whether another may follow at once."""
+        try:
+            served, code = await self._live(slot)
+        except OSError as error:
+            # Too little memory or too few descriptors: the other children must not end by it.
+            log.error("worker_not_started", error=str(error))
+            return False
+        if self._stopping or (served and code in CLEAN):
+            return True
+        log.warning("worker_ended", exit_code=code, served=served)
+        if code in FATAL and not self._served:
+            self._stop(signal.SIGTERM)
+            self._exit_code = code
+        return self._stopping
 
     async def _live(self, slot: _Slot) -> tuple[bool, int]:
         """The life of one child; returns whether it ever served, and its exit code."""

@@ -8,7 +8,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Literal
 from uuid import UUID
 
@@ -25,7 +25,7 @@ from chat_service.errors import CursorFilterMismatch, CursorInvalid, Forbidden, 
 from chat_service.model import ChatSession
 from chat_service.schema import Channel, Priority, Status
 from chat_service.sessions.queries import summaries, visible_to
-from chat_service.transport import PageLinks, Query
+from chat_service.transport import Moment, PageLinks, Query, Text, words_of
 
 SORTS: Final = {
     "-last_activity_at": (ChatSession.last_activity_at, True),
@@ -33,9 +33,10 @@ SORTS: Final = {
     "-created_at": (ChatSession.created_at, True),
     "waiting_since": (ChatSession.waiting_since, False),
 }
+ASSIGNEE: Final = "^(me|none|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$"
 MOST: Final = 200
 STAFF_FILTERS: Final = ("view", "assignee_id", "inbox_id", "customer_id", "tag", "priority")
-_TIME: Final = TypeAdapter(datetime)
+_TIME: Final = TypeAdapter[datetime](AwareDatetime)
 
 
 class SessionQuery(Query):
@@ -53,38 +54,32 @@ class SessionQuery(Query):
     )
 
     view: Literal["mine", "unassigned", "all"] = "all"
-    status: str | None = Field(default=None, examples=["queued,open"])
-    assignee_id: str | None = Field(default=None, description="`me`, `none` or an agent's id.")
+    status: str | None = Field(default=None, pattern=words_of(Status), examples=["queued,open"])
+    assignee_id: str | None = Field(
+        default=None, pattern=ASSIGNEE, description="`me`, `none` or an agent's id."
+    )
     inbox_id: UUID | None = None
     customer_id: UUID | None = None
-    tag: str | None = Field(default=None, max_length=128)
-    priority: str | None = None
+    tag: Text | None = Field(default=None, max_length=128)
+    priority: str | None = Field(default=None, pattern=words_of(Priority), examples=["high"])
     channel: Channel | None = None
-    updated_after: AwareDatetime | None = None
-    sort: str = "-last_activity_at"
+    updated_after: Moment | None = None
+    sort: str = Field(default="-last_activity_at", json_schema_extra={"enum": list(SORTS)})
     limit: int = Field(default=50, ge=1)
     cursor: str | None = Field(default=None, max_length=512)
 
-    @field_validator("status")
+    @field_validator("updated_after")
     @classmethod
-    def _statuses(cls, value: str | None) -> str | None:
-        for word in value.split(",") if value is not None else ():
-            Status(word)
-        return value
+    def _in_utc(cls, value: datetime | None) -> datetime | None:
+        return value if value is None else _to_utc(value)
 
-    @field_validator("priority")
-    @classmethod
-    def _priorities(cls, value: str | None) -> str | None:
-        for word in value.split(",") if value is not None else ():
-            Priority(word)
-        return value
 
-    @field_validator("assignee_id")
-    @classmethod
-    def _assignee(cls, value: str | None) -> str | None:
-        if value not in (None, "me", "none"):
-            UUID(value)
-        return value
+def _to_utc(value: datetime) -> datetime:
+    """The same moment in UTC; raises ValueError where that has no year from 1 to 9999."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is out of range") from None
 
 
 class has_element(GenericFunction[bool]):
@@ -120,8 +115,9 @@ async def page(
     """One page of the sessions a caller may see, and the cursors to go on."""
     if query.sort not in SORTS:
         raise UnsupportedSort(f"must be one of {', '.join(SORTS)}")
-    if caller.is_customer and set(STAFF_FILTERS) & query.model_fields_set:
-        raise Forbidden("Only staff may filter by that")
+    by_staff_field = query.sort == "waiting_since" or set(STAFF_FILTERS) & query.model_fields_set
+    if caller.is_customer and by_staff_field:
+        raise Forbidden("Only staff may filter or sort by that")
     column, descending = SORTS[query.sort]
     place = _parse(query) if query.cursor is not None else None
     forwards = place is None or place.forwards
@@ -211,12 +207,10 @@ def _parse(query: SessionQuery) -> Place:
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         value, row_id, forwards, fingerprint = orjson.loads(raw)
-        place = Place(_TIME.validate_python(value), UUID(row_id), bool(forwards))
-        aware = place.value.tzinfo is not None
+        moment = _to_utc(_TIME.validate_python(value))
+        place = Place(moment, UUID(row_id), bool(forwards))
     except (ValueError, TypeError, AttributeError) as error:
         raise CursorInvalid() from error
-    if not aware:
-        raise CursorInvalid()
     if fingerprint != _fingerprint(query):
         raise CursorFilterMismatch()
     return place

@@ -4,13 +4,13 @@
 together.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, false, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.auth import Caller
@@ -65,11 +65,27 @@ def may_see(
     return own and Permission.SESSIONS_READ_ASSIGNED in caller.permissions
 
 
+def claimable_by(caller: Caller) -> ColumnElement[bool]:
+    """The sessions a claim may name: besides the visible ones those that a colleague took.
+
+    Who may see waiting sessions is told that somebody was faster, and not that there was nothing.
+    """
+    if Permission.SESSIONS_READ_UNASSIGNED not in caller.permissions:
+        return visible_to(caller)
+    here = ChatSession.workspace_id == caller.workspace_id
+    return or_(visible_to(caller), and_(here, ChatSession.status != Status.CLOSED))
+
+
 async def access(
-    db: AsyncSession, caller: Caller, session_id: UUID, *, lock: bool = False
+    db: AsyncSession,
+    caller: Caller,
+    session_id: UUID,
+    *,
+    lock: bool = False,
+    rule: Callable[[Caller], ColumnElement[bool]] = visible_to,
 ) -> ChatSession:
     """Fetch a session, for writing with `lock`; unknown and not allowed are the same NotFound."""
-    query = select(ChatSession).where(ChatSession.id == session_id, visible_to(caller))
+    query = select(ChatSession).where(ChatSession.id == session_id, rule(caller))
     if lock:
         query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
     found = (await db.scalars(query)).one_or_none()
@@ -125,7 +141,10 @@ async def summaries_by_id(
 
 @dataclass(slots=True)
 class LockedSession:
-    """A session row under its lock, with the rules of its inbox; written back by the lane."""
+    """A session row under its lock, with the rules of its inbox; written back by the lane.
+
+    The fields stand in the order of the columns of `_LOCKED`.
+    """
 
     workspace_id: WorkspaceId
     id: SessionId
@@ -184,6 +203,10 @@ _LOCKED: Final = (
     .join(
         Inbox, and_(Inbox.workspace_id == SESSIONS.c.workspace_id, Inbox.id == SESSIONS.c.inbox_id)
     )
+    .where(
+        SESSIONS.c.workspace_id == bindparam("workspace"),
+        SESSIONS.c.id.in_(bindparam("ids", expanding=True)),
+    )
     .order_by(SESSIONS.c.id)
     .with_for_update(key_share=True, of=SESSIONS)
 )
@@ -193,6 +216,6 @@ async def lock(
     db: AsyncSession, workspace_id: WorkspaceId, ids: Collection[SessionId]
 ) -> dict[SessionId, LockedSession]:
     """Lock sessions in the order of their ids, whoever may see them."""
-    query = _LOCKED.where(SESSIONS.c.workspace_id == workspace_id, SESSIONS.c.id.in_(ids))
-    rows = await db.execute(query)
-    return {row.id: LockedSession(**row._mapping) for row in rows}
+    connection = await db.connection()
+    rows = await connection.execute(_LOCKED, {"workspace": workspace_id, "ids": list(ids)})
+    return {row[1]: LockedSession(*tuple(row)) for row in rows}

@@ -31,7 +31,7 @@ from chat_service.sessions.transport import (
     session_etag,
     session_view,
 )
-from chat_service.transport import Query, Request
+from chat_service.transport import ETAG, IF_MATCH, IF_NONE_MATCH, Empty, Query
 from chat_service.web import Who, answer, caller, check_match, document, now, parse, query, shared
 
 blueprint = Blueprint("sessions", __name__, url_prefix="/v1/sessions")
@@ -60,7 +60,13 @@ async def list_sessions() -> Response:
 
 
 @blueprint.get("/<uuid:session_id>")
-@document(EVERYBODY, answers={200: SessionResponse}, errors=[NotFound])
+@document(
+    EVERYBODY,
+    answers={200: SessionResponse},
+    errors=[NotFound],
+    takes=[IF_NONE_MATCH],
+    gives=[ETAG],
+)
 async def get_session(session_id: UUID) -> Response:
     """Read one session. With `If-None-Match` and nothing changed, 304."""
     query(Query)
@@ -73,7 +79,12 @@ async def get_session(session_id: UUID) -> Response:
 
 @blueprint.patch("/<uuid:session_id>")
 @document(
-    STAFF, body=PatchSession, answers={200: SessionResponse}, errors=[NotFound, PreconditionFailed]
+    STAFF,
+    body=PatchSession,
+    answers={200: SessionResponse},
+    errors=[NotFound, PreconditionFailed],
+    takes=[IF_MATCH],
+    gives=[ETAG],
 )
 async def patch_session(session_id: UUID) -> Response:
     """Change subject, priority, tags or attributes by JSON Merge Patch (RFC 7396)."""
@@ -93,11 +104,15 @@ async def patch_session(session_id: UUID) -> Response:
 
 @blueprint.post("/<uuid:session_id>/claim")
 @document(
-    Who.AGENT, answers={200: SessionResponse}, errors=[NotFound, AlreadyAssigned, InvalidMove]
+    Who.AGENT,
+    body=Empty,
+    answers={200: SessionResponse},
+    errors=[NotFound, AlreadyAssigned, InvalidMove],
+    gives=[ETAG],
 )
 async def claim_session(session_id: UUID) -> Response:
     """Take a waiting session. One agent wins; the others get 409 with the holder."""
-    await parse(Request)
+    await parse(Empty)
     who = await caller()
     async with transaction() as db:
         await services.claim(db, who, session_id, now=now())
@@ -113,6 +128,8 @@ async def claim_session(session_id: UUID) -> Response:
     body=Assign,
     answers={200: SessionResponse},
     errors=[NotFound, AlreadyAssigned, InvalidMove, PreconditionFailed],
+    takes=[IF_MATCH],
+    gives=[ETAG],
 )
 async def assign_session(session_id: UUID) -> Response:
     """Give a session to an agent, whoever holds it now."""
@@ -134,7 +151,7 @@ async def assign_session(session_id: UUID) -> Response:
 
 
 @blueprint.post("/<uuid:session_id>/close")
-@document(EVERYBODY, body=Close, answers={200: SessionResponse}, errors=[NotFound, InvalidMove])
+@document(EVERYBODY, body=Close, answers={200: SessionResponse}, errors=[NotFound], gives=[ETAG])
 async def close_session(session_id: UUID) -> Response:
     """Close a session; closing it again answers 200 again."""
     body, who = await parse(Close), await caller()
@@ -147,10 +164,16 @@ async def close_session(session_id: UUID) -> Response:
 
 
 @blueprint.post("/<uuid:session_id>/reopen")
-@document(STAFF, answers={200: SessionResponse}, errors=[NotFound, InvalidMove, ReopenWindowPassed])
+@document(
+    STAFF,
+    body=Empty,
+    answers={200: SessionResponse},
+    errors=[NotFound, InvalidMove, ReopenWindowPassed],
+    gives=[ETAG],
+)
 async def reopen_session(session_id: UUID) -> Response:
     """Open a closed session again; open if somebody still holds it, else queued."""
-    await parse(Request)
+    await parse(Empty)
     who = await caller()
     async with transaction() as db:
         session = await services.reopen(db, who, session_id, now=now())

@@ -7,6 +7,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import flag_modified
 
 from chat_service.agents import queries as agents
 from chat_service.auth import Caller, require
@@ -43,6 +44,7 @@ from chat_service.sessions.lifecycle import Action
 
 SEEN_BY_CUSTOMERS: Final = {"subject"}
 STAFF_REASONS: Final = {ClosedReason.RESOLVED, ClosedReason.SPAM}
+SORTED: Final = orjson.OPT_SORT_KEYS
 
 
 async def claim(
@@ -51,7 +53,7 @@ async def claim(
     """Take a waiting session; raises AlreadyAssigned where somebody else was first."""
     require(caller, Permission.SESSIONS_WRITE)
     agent_id = AgentId(UUID(str(caller.actor.id)))
-    session = await queries.access(db, caller, session_id, lock=True)
+    session = await queries.access(db, caller, session_id, lock=True, rule=queries.claimable_by)
     if session.assignee_id == agent_id and session.status is Status.OPEN:
         return session
     _refuse_other_holder(session, agent_id)
@@ -155,14 +157,17 @@ async def patch(
     limits: Limits,
     now: datetime,
 ) -> ChatSession:
-    """Change free fields of a locked session; only real changes are recorded."""
-    check_attributes(fields.get("custom_attributes"), limits)
-    for name, empty in (("tags", []), ("custom_attributes", {})):
-        if name in fields:
-            fields[name] = fields[name] or empty
-    if fields.get("tags"):
-        fields["tags"] = list(dict.fromkeys(fields["tags"]))
-    changed = [name for name, value in fields.items() if getattr(session, name) != value]
+    """Change free fields of a locked session; only real changes are recorded.
+
+    `fields` is a merge patch: attributes that it does not name stay, null removes one.
+    """
+    if "custom_attributes" in fields:
+        attributes = _merge(session.custom_attributes, fields["custom_attributes"])
+        check_attributes(attributes, limits)
+        fields["custom_attributes"] = attributes
+    if "tags" in fields:
+        fields["tags"] = list(dict.fromkeys(fields["tags"] or []))
+    changed = [name for name, value in fields.items() if _differ(getattr(session, name), value)]
     if not changed:
         return session
     codes: Changes = {
@@ -170,6 +175,7 @@ async def patch(
     }
     for name in changed:
         setattr(session, name, fields[name])
+        flag_modified(session, name)
     seen = bool(SEEN_BY_CUSTOMERS & set(changed))
     updated = SessionUpdated(
         **_by(caller, session, now),
@@ -179,6 +185,19 @@ async def patch(
     )
     log.record(db, updated, session)
     return session
+
+
+def _merge(attributes: dict[str, Any], given: dict[str, Any] | None) -> dict[str, Any]:
+    """RFC 7396 on a flat object."""
+    if given is None:
+        return {}
+    removed = {name for name, value in given.items() if value is None}
+    return {name: value for name, value in (attributes | given).items() if name not in removed}
+
+
+def _differ(old: Any, new: Any) -> bool:
+    """Whether two values are different JSON: 1 and true are, though Python calls them equal."""
+    return orjson.dumps(old, option=SORTED) != orjson.dumps(new, option=SORTED)
 
 
 def check_attributes(attributes: dict[str, Any] | None, limits: Limits) -> None:

@@ -11,7 +11,17 @@ import regex
 from pydantic import Field
 
 from chat_service.schema import AuthorType, Channel, ClosedReason, Priority, Status
-from chat_service.transport import Attributes, Name, Page, Request, Response, Subject, Text, Time
+from chat_service.transport import (
+    Attributes,
+    Name,
+    Page,
+    Request,
+    Response,
+    Subject,
+    Text,
+    Time,
+    example,
+)
 
 SUMMARY_CHARACTERS: Final = 200
 OPEN_FOR_CUSTOMERS: Final = frozenset({Status.PENDING, Status.SNOOZED})
@@ -38,6 +48,11 @@ class Assign(Request):
     `expected_assignee: null` expects that nobody holds it; left out, anybody may.
     """
 
+    model_config = example(
+        assignee={"type": "agent", "id": "0199a1c2-7c1e-7d0b-9a55-0d6c2f1b7e10"},
+        expected_assignee=None,
+    )
+
     assignee: AgentRef
     expected_assignee: AgentRef | None = None
 
@@ -50,6 +65,8 @@ class Close(Request):
 
 class PatchSession(Request):
     """JSON Merge Patch (RFC 7396): fields that are left out stay; null clears."""
+
+    model_config = example(subject="Late order", priority="high", tags=["order"])
 
     subject: Subject | None = None
     priority: Priority | None = None

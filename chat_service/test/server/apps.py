@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from chat_service.server.process import uvicorn_config
 from chat_service.server.runner import listen, serve, serve_child
 
 MODULE = "chat_service.test.server.apps"
-PATIENCE = 10.0
+PATIENCE = 20.0
 """Seconds after which a test fails rather than hangs."""
 
 Handler = Callable[[Any], Awaitable[tuple[int, str]]]
@@ -34,11 +35,15 @@ class App:
     """Answers each path by a handler that returns status and text; knows of its drain."""
 
     def __init__(
-        self, handlers: dict[str, Handler], start: Callable[[], None] = lambda: None
+        self,
+        handlers: dict[str, Handler],
+        start: Callable[[], None] = lambda: None,
+        stop: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.drain = Drain()
         self._handlers = handlers
         self._start = start
+        self._stop = stop
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -46,6 +51,8 @@ class App:
             self._start()
             await send({"type": "lifespan.startup.complete"})
             await receive()
+            if self._stop:
+                await self._stop()
             await send({"type": "lifespan.shutdown.complete"})
             return
         status, text = await self._handlers[scope["path"].strip("/")](scope)
@@ -103,6 +110,7 @@ async def _ready(scope: Any) -> tuple[int, str]:
 
 
 async def _slow(scope: Any) -> tuple[int, str]:
+    print("slow begun", flush=True)
     await asyncio.sleep(float(scope["query_string"] or 0.5))
     return 200, "slow"
 
@@ -149,6 +157,7 @@ app.drain.add(_lane)
 exits_4 = App({}, _exit_4)
 exits_text = App({}, _exit_text)
 fails = App({}, _fail)
+never_stops = App(HANDLERS, stop=partial(asyncio.sleep, 60))
 fails_until_file = App(HANDLERS, _fail_until_file)
 
 

@@ -54,15 +54,11 @@ async def _send_and_leave(app: Watching, request: bytes) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 async def test_a_client_that_leaves_never_cancels_a_write(method: str) -> None:
     app = Watching()
-    await _send_and_leave(
-        app, f"{method} / HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi".encode()
-    )
+    await _send_and_leave(app, f"{method} / HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi".encode())
     assert app.written
 
 
-async def test_who_still_listens_when_the_write_is_done_does_not_wait_for_ever() -> (
-    None
-):
+async def test_who_still_listens_when_the_write_is_done_does_not_wait_for_ever() -> None:
     app = Watching()
     await _send_and_leave(app, b"POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\nhi")
     assert app.listener is not None
@@ -114,9 +110,7 @@ async def test_a_request_comes_and_goes_unchanged() -> None:
 
     async with serving(KeepWrites(echo)) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
-        writer.write(
-            b"POST / HTTP/1.1\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi"
-        )
+        writer.write(b"POST / HTTP/1.1\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi")
         async with asyncio.timeout(PATIENCE):
             response = await reader.read()
         writer.close()

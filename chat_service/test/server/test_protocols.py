@@ -1,17 +1,15 @@
 """One anonymous socket against the bounds of a request head and of the queue behind it."""
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chat_service.server.protocols import UNANSWERED, HttpProtocol, require_overrides
-from chat_service.test.server.apps import PATIENCE, answer, port_of, serving, until
+from chat_service.test.server.apps import PATIENCE, answer, serving, until
+from chat_service.test.server.clients import connected
 
 GET = b"GET /%d HTTP/1.1\r\nhost: x\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n"
@@ -35,50 +33,6 @@ class App:
         if message["type"] == "http.disconnect":
             self.left += 1
         await answer(send, scope["path"].encode())
-
-
-class Client:
-    """A raw connection."""
-
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    async def send(self, data: bytes) -> None:
-        """Send, or notice that the other side does not want any more of it."""
-        with contextlib.suppress(ConnectionError):
-            self.writer.write(data)
-            await self.writer.drain()
-
-    async def answer(self) -> tuple[int, bytes]:
-        """The next answer: its status and body."""
-        async with asyncio.timeout(PATIENCE):
-            head = await self.reader.readuntil(b"\r\n\r\n")
-            length = (
-                head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-            )
-            return int(head.split()[1]), await self.reader.readexactly(int(length))
-
-    async def rest(self) -> bytes:
-        """All that still comes before the connection ends, be it by a reset."""
-        received = b""
-        async with asyncio.timeout(PATIENCE):
-            with contextlib.suppress(ConnectionError):
-                while data := await self.reader.read(65_536):
-                    received += data
-        return received
-
-
-@contextlib.asynccontextmanager
-async def connected(server: uvicorn.Server) -> AsyncIterator[Client]:
-    """A raw connection to a server of `serving`."""
-    client = Client(*await asyncio.open_connection("127.0.0.1", port_of(server)))
-    try:
-        yield client
-    finally:
-        client.writer.close()
 
 
 HUGE = {
@@ -108,9 +62,7 @@ async def test_a_huge_target_is_refused_and_the_connection_closed() -> None:
     assert app.paths == []
 
 
-@pytest.mark.parametrize(
-    "piece", [b"x: %s\r\n" % (b"a" * 1_000), b"a" * 1_000, b"\r\n" * 500]
-)
+@pytest.mark.parametrize("piece", [b"x: %s\r\n" % (b"a" * 1_000), b"a" * 1_000, b"\r\n" * 500])
 async def test_a_head_that_goes_on_for_ever_is_not_kept(piece: bytes) -> None:
     app = App()
     async with serving(app, head_bytes=32_768) as server, connected(server) as client:
@@ -152,9 +104,7 @@ async def test_what_is_no_body_is_bounded_after_the_head_as_well(tail: bytes) ->
 
 async def test_a_large_body_is_no_matter_of_the_head() -> None:
     async with serving(App(), head_bytes=1_024) as server, connected(server) as client:
-        await client.send(
-            b"POST /1 HTTP/1.1\r\ncontent-length: 900000\r\n\r\n" + b"a" * 900_000
-        )
+        await client.send(b"POST /1 HTTP/1.1\r\ncontent-length: 900000\r\n\r\n" + b"a" * 900_000)
         assert await client.answer() == (200, b"/1")
 
 
@@ -182,9 +132,7 @@ async def test_a_bad_head_puts_no_second_answer_into_the_first() -> None:
         app.gate.set()
 
 
-@pytest.mark.parametrize(
-    "begun", [b"", b"G", b"GET / HTTP/1.1\r\nx: "], ids=["silent", "1", "2"]
-)
+@pytest.mark.parametrize("begun", [b"", b"G", b"GET / HTTP/1.1\r\nx: "], ids=["silent", "1", "2"])
 async def test_a_silent_or_slow_head_is_cut(begun: bytes) -> None:
     async with serving(App(), head_seconds=0.2) as server, connected(server) as client:
         await client.send(begun)
@@ -242,9 +190,7 @@ async def test_a_connection_goes_on_when_a_body_comes_after_its_answer() -> None
             await asyncio.sleep(0.3)
 
 
-@pytest.mark.parametrize(
-    "rest", [b"i", b"ii", b"ii\r\n"], ids=["unfinished", "whole", "and more"]
-)
+@pytest.mark.parametrize("rest", [b"i", b"ii", b"ii\r\n"], ids=["unfinished", "whole", "and more"])
 async def test_a_connection_does_not_stay_for_ever_after_such_a_body(
     rest: bytes,
 ) -> None:
@@ -312,9 +258,7 @@ async def test_a_client_that_we_do_not_read_from_is_not_cut() -> None:
 
 async def test_an_upgrade_nobody_offers_is_an_ordinary_request() -> None:
     async with serving(App()) as server, connected(server) as client:
-        await client.send(
-            b"GET /1 HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
-        )
+        await client.send(b"GET /1 HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n")
         assert await client.answer() == (200, b"/1")
         await client.send(GET % 2)
         assert await client.answer() == (200, b"/2")
@@ -325,7 +269,5 @@ def test_every_hooked_method_of_uvicorn_exists() -> None:
 
 
 def test_a_method_that_uvicorn_no_longer_has_is_refused() -> None:
-    with pytest.raises(
-        RuntimeError, match="BaseProtocol has no data_received, on_message_begin"
-    ):
+    with pytest.raises(RuntimeError, match="BaseProtocol has no data_received, on_message_begin"):
         require_overrides(HttpProtocol, asyncio.BaseProtocol)

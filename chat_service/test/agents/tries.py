@@ -1,0 +1,34 @@
+"""Guesses at passwords, each from an address of its choice."""
+
+from collections.abc import Mapping
+
+import httpx2
+
+from chat_service.app import Service
+from chat_service.test.builders import PASSWORD, Json, Workspace
+
+
+async def sign_in(
+    service: Service, body: Json, address: str, headers: Mapping[str, str] | None = None
+) -> httpx2.Response:
+    """One try at signing in from an address."""
+    app = httpx2.ASGITransport(app=service, client=(address, 40_000))
+    async with httpx2.AsyncClient(transport=app, base_url="http://test") as client:
+        return await client.post("/v1/auth/sign-in", json=body, headers=headers)
+
+
+async def guess(
+    workspace: Workspace,
+    email: str,
+    address: str = "192.0.2.1",
+    password: str = "wrong",
+    headers: Mapping[str, str] | None = None,
+) -> int:
+    """The status of a try in a workspace: 400 where it was evaluated, 429 where it was not."""
+    body = {"email": email, "password": password, "workspace": workspace.slug}
+    return (await sign_in(workspace.service, body, address, headers)).status_code
+
+
+async def knows(workspace: Workspace, email: str, address: str = "192.0.2.1") -> int:
+    """The status of a try with the right password."""
+    return await guess(workspace, email, address, PASSWORD)

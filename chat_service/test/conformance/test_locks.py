@@ -1,0 +1,106 @@
+"""One order of locks, read from the SQL log of PostgreSQL; SQLite has one lock for all."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from chat_service.test.builders import Workspace, message
+from chat_service.test.conformance.acts import begin
+from chat_service.test.conformance.scene import Scene
+from chat_service.test.conformance.sqllog import locks, watching
+from chat_service.test.sessions.calls import agent_ref
+
+ORDER = ["customers", "chat_sessions", "chat_messages", "agents", "feed_head"]
+"""In which locks are taken; a message stands under the lock of its session."""
+
+
+Act = Callable[[Scene], Awaitable[Any]]
+EDIT = {"content": {"type": "text", "text": "Other words"}}
+
+
+async def close_and_return(scene: Scene) -> None:
+    """The customer comes back to an agent's closed session."""
+    await scene.bob.send(scene.session_id)
+    await scene.bob.post(f"{scene.path}/close")
+    await scene.customer.send(scene.session_id)
+
+
+async def close_and_reopen(scene: Scene) -> None:
+    """An agent comes back to a closed session."""
+    await scene.bob.send(scene.session_id)
+    await scene.bob.post(f"{scene.path}/close")
+    await scene.bob.post(f"{scene.path}/reopen")
+
+
+ACTS: dict[str, tuple[Act, list[str]]] = {
+    # what happens, and the locks of its last transaction
+    "note": (
+        lambda scene: scene.key.send(scene.session_id, visibility="internal"),
+        ["chat_sessions", "feed_head"],
+    ),
+    "first answer": (
+        lambda scene: scene.bob.send(scene.session_id),
+        ["chat_sessions", "agents", "feed_head"],
+    ),
+    "return": (close_and_return, ["chat_sessions", "agents", "feed_head"]),
+    "claim": (
+        lambda scene: scene.bob.post(f"{scene.path}/claim"),
+        ["chat_sessions", "agents", "feed_head"],
+    ),
+    "assign": (
+        lambda scene: scene.boss.post(f"{scene.path}/assign", {"assignee": agent_ref(scene.bob)}),
+        ["chat_sessions", "agents", "feed_head"],
+    ),
+    "close": (
+        lambda scene: scene.customer.post(f"{scene.path}/close"),
+        ["chat_sessions", "feed_head"],
+    ),
+    "reopen": (close_and_reopen, ["chat_sessions", "agents", "feed_head"]),
+    "patch": (
+        lambda scene: scene.boss.call("PATCH", scene.path, json={"tags": ["late"]}),
+        ["chat_sessions", "feed_head"],
+    ),
+    "edit": (
+        lambda scene: scene.customer.call("PATCH", scene.words, json=EDIT),
+        ["chat_sessions", "chat_messages", "feed_head"],
+    ),
+    "delete": (
+        lambda scene: scene.boss.call("DELETE", scene.words),
+        ["chat_sessions", "chat_messages", "feed_head"],
+    ),
+    "start": (
+        lambda scene: begin(scene.customer, initial_message=message()),
+        ["customers", "chat_sessions", "feed_head"],
+    ),
+    "start by an agent": (
+        lambda scene: begin(scene.bob, customer_id=scene.customer.id, initial_message=message()),
+        ["customers", "chat_sessions", "agents", "feed_head"],
+    ),
+}
+
+
+@pytest.mark.parametrize("backend", ["postgres"], indirect=True)
+@pytest.mark.parametrize(("act", "wanted"), ACTS.values(), ids=list(ACTS))
+async def test_locks_follow_the_one_order(
+    workspace: Workspace, scene: Scene, act: Act, wanted: list[str]
+) -> None:
+    with watching(workspace.service.database.engine) as sql:
+        await act(scene)
+    last = sql.writes()[-1]
+    assert locks(last) == wanted == sorted(wanted, key=ORDER.index)
+    assert last[-2].startswith("UPDATE feed_head SET pos=")
+    assert last[-1].startswith("INSERT INTO chat_events"), "and then the commit"
+
+
+@pytest.mark.parametrize("backend", ["postgres"], indirect=True)
+async def test_rows_of_one_table_are_locked_in_the_order_of_their_ids(
+    workspace: Workspace, scene: Scene
+) -> None:
+    with watching(workspace.service.database.engine) as sql:
+        await scene.bob.send(scene.session_id)
+    locking = [each for each in sql.writes()[-1] if "FOR NO KEY UPDATE" in each]
+    assert [each.partition(" ORDER BY ")[2] for each in locking] == [
+        "chat_sessions.id FOR NO KEY UPDATE OF chat_sessions",
+        "agents.id FOR NO KEY UPDATE",
+    ]

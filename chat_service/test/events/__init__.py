@@ -1,0 +1,1 @@
+"""Tests of the log, of the two doors to the database, and of the group commit."""
