@@ -75,7 +75,8 @@ def _numbers(text: str) -> list[int]:
 
 
 def _terminate(_: int, __: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    """End as by Ctrl-C, which an event loop knows how to handle."""
+    signal.raise_signal(signal.SIGINT)
 
 
 if __name__ == "__main__":

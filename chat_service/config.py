@@ -5,6 +5,7 @@ only `app`, `asgi` and `cli` see the whole. Sizes are bytes, times are seconds.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -14,10 +15,15 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from typed_settings.cls_attrs import secret
 from typed_settings.converters import get_default_cattrs_converter
-from typed_settings.exceptions import InvalidSettingsError, TsError
+from typed_settings.exceptions import (
+    ConfigFileLoadError,
+    InvalidOptionsError,
+    InvalidSettingsError,
+    TsError,
+)
 from typed_settings.loaders import EnvLoader, FileLoader, Loader, TomlFormat
 from typed_settings.processors import UrlProcessor
-from typed_settings.types import Secret
+from typed_settings.types import OptionList, Secret, SettingsClass, SettingsDict
 
 APP: Final = "chat-service"
 PREFIX: Final = "CHAT_SERVICE_"
@@ -37,6 +43,11 @@ class ConfigError(Exception):
 def _bounded(default: Any, low: float, high: float) -> Any:
     """A number with its bounds, which `load_config` checks after everything is converted."""
     return attrs.field(default=default, metadata={"bounds": (low, high)})
+
+
+def _without_password(url: str) -> str:
+    """How a database URL is shown in logs and tracebacks."""
+    return repr(re.sub(r"(//[^:/]*:)[^@]*(?=@)|(password=)[^&]*", r"\1\2***", url))
 
 
 @attrs.frozen
@@ -61,7 +72,7 @@ class Server:
 class Database:
     """Which database, and how durable."""
 
-    url: str = "sqlite:///var/chat.db"
+    url: str = attrs.field(default="sqlite:///var/chat.db", repr=_without_password)
     profile: Literal["durable", "fast"] = "durable"
     """`durable` refuses to start on a database that may forget a commit; `fast` may lose the last."""
     pool_size: int = _bounded(10, 2, 500)
@@ -129,22 +140,39 @@ def load_config() -> Config:
     if environment not in ENVIRONMENTS:
         raise ConfigError([f"{PREFIX}ENVIRONMENT: must be one of {', '.join(ENVIRONMENTS)}"])
     folder = Path(os.environ.get(f"{PREFIX}CONFIG_DIR", "config"))
-    lines = _unknown_variables()
+    lines = _unknown_variables() + _missing_files()
     try:
         config = _load([folder / "default.toml", folder / f"{environment}.toml"])
         lines += _wrong_values(config)
+        if config.environment != environment:
+            lines.append(f"environment: {PREFIX}ENVIRONMENT alone chooses it, not a file")
     except InvalidSettingsError as error:
         lines += [str(inner) for inner in error.exceptions]
-    except (TsError, ValueError) as error:
+    except InvalidOptionsError as error:
+        place, _, names = str(error).rpartition(": ")
+        lines += [f"{place}: {name}" for name in names.split(", ")]
+    except (TsError, ValueError, OSError) as error:
         lines.append(str(error))
     if lines:
         raise ConfigError(lines)
     return config
 
 
+class _Toml(TomlFormat):
+    """TOML whose errors name the file."""
+
+    def __call__(
+        self, path: Path, settings_cls: SettingsClass, options: OptionList
+    ) -> SettingsDict:
+        try:
+            return super().__call__(path, settings_cls, options)
+        except ConfigFileLoadError as error:
+            raise ConfigFileLoadError(f"{path}: {error}") from error
+
+
 def _load(files: list[Path]) -> Config:
     loaders: list[Loader] = [
-        FileLoader({"*.toml": TomlFormat(APP)}, files, env_var=f"{PREFIX}SETTINGS"),
+        FileLoader({"*.toml": _Toml(APP)}, files, env_var=f"{PREFIX}SETTINGS"),
         EnvLoader(PREFIX),
     ]
     return typed_settings.load_settings(
@@ -171,6 +199,13 @@ def _unknown_variables() -> list[str]:
     }
     names = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
     return [f"{name}: no such setting" for name in names]
+
+
+def _missing_files() -> list[str]:
+    """Files that the environment names and that are not there: to go on without is no answer."""
+    names = os.environ.get(f"{PREFIX}SETTINGS", "").split(":")
+    missing = [name for name in names if name and not Path(name.removeprefix("!")).is_file()]
+    return [f"{PREFIX}SETTINGS: there is no file {name}" for name in missing]
 
 
 def _sections() -> list[str]:

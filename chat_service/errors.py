@@ -25,14 +25,14 @@
     ├── ValidationFailed 422
     │   ├── ClientMessageIdReused, ClientSessionIdReused
     ├── TooManyTries 429, InternalError 500
-    └── Unavailable 503           overloaded, database_unavailable; StorageFull 507
+    └── Unavailable 503           Overloaded, DatabaseUnavailable; StorageFull 507
 
 Owns what went wrong, in words; `web` renders it as a problem document (RFC 9457). The docstring of
 each class is the text of its page under /problems/.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 
@@ -295,6 +295,11 @@ class ValidationFailed(ServiceError):
     """The body is JSON but has unknown fields or wrong values; `errors` names each."""
 
     status, code, title = 422, "validation_failed", "The body has wrong values"
+
+    def inside(self, field: str) -> "ValidationFailed":
+        """The same error, where the body it speaks of is a field of another."""
+        errors = [replace(item, pointer=f"/{field}{item.pointer}") for item in self.errors]
+        return type(self)(self.detail, errors=errors)
 
 
 class ClientMessageIdReused(ValidationFailed):

@@ -1,6 +1,6 @@
 """How Alembic reaches the database: over the connection that `model.migrations` hands in."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
@@ -10,7 +10,7 @@ from chat_service.model import Base
 from chat_service.model.base import JsonType, UtcTime
 
 
-def render(kind: str, value: Any, autogen: AutogenContext) -> str | bool:
+def render(kind: str, value: Any, autogen: AutogenContext) -> str | Literal[False]:
     """Write our own column types by name."""
     if kind == "type" and isinstance(value, UtcTime):
         autogen.imports.add("from chat_service.model.base import UtcTime")

@@ -6,16 +6,23 @@ from datetime import timedelta
 import click
 
 from chat_service.agents import services as agents
+from chat_service.cli.checked import checked
 from chat_service.cli.database import run
 from chat_service.config import load_config
 from chat_service.events.transaction import transaction
 from chat_service.schema import Permission, utc_now
+from chat_service.transport import Name
 from chat_service.workspaces import queries as workspaces
 
 
 @click.command()
 @click.option("--workspace", help="Its slug; may be left out where there is one workspace.")
-@click.option("--name", required=True, help="What the key is for; shown as author of its messages.")
+@click.option(
+    "--name",
+    required=True,
+    callback=checked(Name),
+    help="What the key is for; shown as author of its messages.",
+)
 @click.option(
     "--scope",
     "scopes",

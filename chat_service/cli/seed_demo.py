@@ -2,8 +2,12 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
 
 import click
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -32,18 +36,27 @@ from chat_service.workspaces import services
 def command(credentials: str) -> None:
     """Make the first workspace with inbox, owner, API key and customer; later runs do nothing."""
     config = load_config()
-    demo = run(config, lambda: _seed(config))
-    if demo is None:
-        return
     if credentials == "-":
-        print(demo.text(), end="", flush=True)
+        demo = run(config, lambda: _seed(config))
+        print(demo.text() if demo is not None else "", end="", flush=True)
         return
     path = Path(credentials)
+    with _replacement(path) as file:
+        demo = run(config, lambda: _seed(config))
+        if demo is not None:
+            file.write(demo.text())
+            os.replace(file.name, path)
+
+
+@contextmanager
+def _replacement(path: Path) -> Iterator[IO[str]]:
+    """A file (0600) to put in the place of `path`; opened first, lest the only copy has no place."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(demo.text())
+    with NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+        try:
+            yield file
+        finally:
+            Path(file.name).unlink(missing_ok=True)
 
 
 async def _seed(config: Config) -> Demo | None:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import EmailStr, Field
 
-from chat_service.transport import Name, Request, Response, Time, example
+from chat_service.transport import Name, Request, Response, Text, Time, example
 
 
 class Profile(Request):
@@ -25,7 +25,7 @@ class NewCustomer(Request):
 class RefreshToken(Request):
     """The newest refresh token, or the one before it where the answer was lost."""
 
-    refresh_token: str = Field(min_length=1, max_length=256)
+    refresh_token: Text = Field(min_length=1, max_length=256)
 
 
 class CustomerView(Response):

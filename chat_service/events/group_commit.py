@@ -9,7 +9,7 @@ error. Each caller is answered after the commit of its batch; a caller that leav
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 import structlog
@@ -35,7 +35,7 @@ class Waiting(Generic[Draft, Result]):
     draft: Draft
     size: int
     answer: asyncio.Future[Result]
-    expiry: asyncio.TimerHandle | None = None
+    expiry: asyncio.TimerHandle = field(init=False)
 
 
 class Lane(Generic[Draft, Result]):
@@ -75,8 +75,7 @@ class Lane(Generic[Draft, Result]):
 
     def _expire(self, waiting: Waiting[Draft, Result]) -> None:
         self._waiting.remove(waiting)
-        if not waiting.answer.done():
-            waiting.answer.set_exception(Overloaded("The message waited too long"))
+        waiting.answer.set_exception(Overloaded("The message waited too long"))
 
     async def _run(self) -> None:
         try:
@@ -102,8 +101,7 @@ class Lane(Generic[Draft, Result]):
             if batch and size > self._limits.batch_bytes:
                 break
             waiting = self._waiting.popleft()
-            if waiting.expiry is not None:
-                waiting.expiry.cancel()
+            waiting.expiry.cancel()
             batch.append(waiting)
         return batch
 
@@ -165,5 +163,4 @@ def _settle(batch: list[Waiting[Draft, Result]], results: Sequence[Result | Exce
 
 def _retrieve(answer: asyncio.Future[Result]) -> None:
     """Look at an error nobody waits for any more, so that it is not reported as forgotten."""
-    if not answer.cancelled():
-        answer.exception()
+    answer.exception()

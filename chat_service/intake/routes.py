@@ -17,6 +17,7 @@ from chat_service.errors import (
     SessionClosed,
     SessionFull,
     TooManyOpenSessions,
+    ValidationFailed,
 )
 from chat_service.events import log
 from chat_service.events.log import Stream
@@ -100,14 +101,17 @@ async def _cursor(db: AsyncSession, who: Caller, started: services.Started) -> s
 
 
 def _draft(who: Caller, message: FirstMessage) -> Draft:
-    return messages.draft_of(
-        who,
-        NOT_YET,
-        client_message_id=message.client_message_id,
-        content=message.content.model_dump(),
-        visibility=message.visibility,
-        reply_to_id=message.reply_to_id,
-        metadata=message.metadata,
-        public_metadata=message.public_metadata,
-        limits=shared().limits,
-    )
+    try:
+        return messages.draft_of(
+            who,
+            NOT_YET,
+            client_message_id=message.client_message_id,
+            content=message.content.model_dump(),
+            visibility=message.visibility,
+            reply_to_id=message.reply_to_id,
+            metadata=message.metadata,
+            public_metadata=message.public_metadata,
+            limits=shared().limits,
+        )
+    except ValidationFailed as error:
+        raise error.inside("initial_message") from None

@@ -248,6 +248,8 @@ async def _first_message(
     result = (await messages.write(db, [draft], limits=limits, now=now))[0]
     if isinstance(result, ClientMessageIdReused):
         raise ClientSessionIdReused()
+    if isinstance(result, ValidationFailed):
+        raise result.inside("initial_message")
     if isinstance(result, ServiceError):
         raise result
     return result

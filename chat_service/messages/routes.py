@@ -21,12 +21,12 @@ from chat_service.events import log
 from chat_service.events.log import Stream
 from chat_service.events.transaction import reading, transaction
 from chat_service.messages import queries, services
+from chat_service.messages.paging import MessagesQuery, page
 from chat_service.messages.transport import (
     AsOf,
     EditMessage,
     MessagePage,
     MessageResponse,
-    MessagesQuery,
     NewMessage,
     SentResponse,
     message_cursor,
@@ -118,7 +118,7 @@ async def list_messages(session_id: UUID) -> Response:
         session = await sessions.access(db, who, session_id)
         stream = Stream(kind, session.workspace_id, session.id)
         head = await log.head(db, stream)
-        rows, links = await queries.page(db, who, session, wanted)
+        rows, links = await page(db, who, session, wanted)
     data = [message_view(who.is_customer, row, row["author_name"]) for row in rows]
     as_of = AsOf(seq=head.position, cursor=str(head))
     return answer(MessagePage.model_construct(data=data, page=links, as_of=as_of))

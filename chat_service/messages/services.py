@@ -49,7 +49,7 @@ from chat_service.sessions.queries import SESSIONS, WRITTEN_BACK, LockedSession
 MESSAGES: Final = table_of(ChatMessage)
 PARTICIPANTS: Final = table_of(Participant)
 OVERHEAD: Final = 1_024
-"""Bytes a draft takes beside its words, for the bound of a batch."""
+"""Bytes a draft takes beside its words and data, for the bound of a batch."""
 
 MessageLanes = Lanes[Draft, Sent]
 
@@ -101,7 +101,8 @@ async def send(lanes: MessageLanes, draft: Draft) -> Sent:
 
     Raises NotFound, Conflict and its kin, ClientMessageIdReused, Overloaded, DatabaseUnavailable.
     """
-    size = len(draft.content["text"]) + OVERHEAD
+    given = draft.content, draft.metadata, draft.public_metadata
+    size = OVERHEAD + sum(len(orjson.dumps(part)) for part in given)
     return await lanes.of(draft.caller.workspace_id).submit(draft, size=size)
 
 

@@ -10,15 +10,12 @@ from chat_service.schema import AuthorType, Cursor, CursorKind, Visibility, fenc
 from chat_service.transport import (
     Attributes,
     ClientId,
-    Query,
     Request,
     Response,
     Text,
     Time,
     example,
 )
-
-MOST = 200
 
 
 class TextContent(Request):
@@ -50,15 +47,6 @@ class EditMessage(Request):
     model_config = example(content={"type": "text", "text": "Hello again"})
 
     content: TextContent
-
-
-class MessagesQuery(Query):
-    """Which part of the conversation, by number; without any the newest messages."""
-
-    before_seq: int | None = Field(default=None, ge=1, le=2**53)
-    after_seq: int | None = Field(default=None, ge=0, le=2**53)
-    around_seq: int | None = Field(default=None, ge=0, le=2**53)
-    limit: int = Field(default=50, ge=1)
 
 
 class Author(Response):
@@ -120,7 +108,10 @@ class SentResponse(Response):
 
 
 class MessageLinks(Response):
-    """Where the conversation goes on: values for `before_seq` and `after_seq`."""
+    """Where the conversation goes on: values for `before_seq` and `after_seq`.
+
+    `has_more` tells whether it does in the direction that was asked for, around in either.
+    """
 
     before_seq: int | None
     after_seq: int | None

@@ -40,9 +40,18 @@ async def is_current(db: AsyncSession) -> bool:
     """Whether the database has this code's schema."""
     try:
         version = await db.scalar(text("SELECT version_num FROM alembic_version"))
-    except DBAPIError:
+    except DBAPIError as error:
+        if not _is_missing_table(error):
+            raise
         return False
     return bool(version == newest())
+
+
+def _is_missing_table(error: DBAPIError) -> bool:
+    """Whether the database answered that it has no such table; any other fault is no answer."""
+    sqlite, postgresql = 1, "42P01"
+    given = getattr(error.orig, "sqlite_errorcode", None), getattr(error.orig, "sqlstate", None)
+    return given[0] == sqlite or given[1] == postgresql
 
 
 async def upgrade(engine: AsyncEngine, to: str = "head") -> None:

@@ -41,7 +41,13 @@ from chat_service.transport import (
 from chat_service.web import Documented, Who
 
 GIVEN: Final = (REQUEST_ID, ETAG, LOCATION, REPLAYED, RETRY_AFTER, WWW_AUTHENTICATE)
-WITH_PROBLEMS: Final = {401: WWW_AUTHENTICATE, 412: ETAG, 429: RETRY_AFTER, 503: RETRY_AFTER}
+WITH_PROBLEMS: Final = {
+    401: WWW_AUTHENTICATE,
+    412: ETAG,
+    429: RETRY_AFTER,
+    503: RETRY_AFTER,
+    507: RETRY_AFTER,
+}
 READS: Final = {"get", "head"}
 SESSION: Final = f"/v1/sessions/{AN_ID}"
 FIELD: Final = FieldError("/content/text", "too_long", "must have at most 16384 bytes in UTF-8")

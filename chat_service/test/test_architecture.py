@@ -63,9 +63,7 @@ def test_secrets_come_from_secrets() -> None:
 
 
 def test_every_module_says_what_it_owns() -> None:
-    silent = [
-        name(path) for path, tree in trees() if tree.body and ast.get_docstring(tree) is None
-    ]
+    silent = [name(path) for path, tree in trees() if tree.body and ast.get_docstring(tree) is None]
     assert silent == []
 
 

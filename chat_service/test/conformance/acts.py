@@ -1,5 +1,7 @@
 """What several of these tests do: renew a token, start a session, hand a draft to the lane."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID
@@ -45,3 +47,10 @@ async def draft_by(service: Service, person: Person, session_id: str, **fields: 
         public_metadata=body.public_metadata,
         limits=service.config.limits,
     )
+
+
+async def send_all(service: Service, drafts: Sequence[Draft]) -> list[Any]:
+    """What each of several senders is told who come to the lane in one turn."""
+    with service.database.bound():
+        sends = (messages.send(service.lanes, draft) for draft in drafts)
+        return await asyncio.gather(*sends, return_exceptions=True)

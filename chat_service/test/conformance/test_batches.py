@@ -1,29 +1,21 @@
 """What shares a batch of the group commit, on the real database."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from chat_service.app import Service
 from chat_service.errors import ClientMessageIdReused, NotFound, ServiceError
-from chat_service.messages import services as messages
-from chat_service.messages.batch import Draft, Sent
+from chat_service.messages.batch import Sent
 from chat_service.test.builders import Workspace, unique, writing
-from chat_service.test.conformance.acts import draft_by
+from chat_service.test.conformance.acts import draft_by, send_all
 from chat_service.test.conformance.sqllog import watching
 
 SENDERS = 64
-
-
-async def send_all(service: Service, drafts: list[Draft]) -> list[Any]:
-    """What each of several senders is told who come to the lane in one turn."""
-    with service.database.bound():
-        sends = (messages.send(service.lanes, draft) for draft in drafts)
-        return await asyncio.gather(*sends, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -50,6 +42,26 @@ async def test_drafts_of_one_turn_are_one_transaction(workspace: Workspace) -> N
         told = await send_all(service, drafts)
     assert [sent.row["seq"] for sent in told] == list(range(1, SENDERS + 1))
     assert len(sql.writes()) == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"content": {"type": "text", "text": "🙂" * 4_096}},
+        {"content": {"type": "text", "text": "x" * 12_288}, "public_metadata": {"a": "x" * 4_000}},
+    ],
+    ids=["words", "words and data"],
+)
+async def test_a_batch_is_bounded_in_bytes_of_all_that_was_given(
+    workspace: Workspace, fields: dict[str, Any]
+) -> None:
+    service, customer = workspace.service, await workspace.customer()
+    session_id = (await customer.start(None))["session"]["id"]
+    drafts = [await draft_by(service, customer, session_id, **fields) for _ in range(SENDERS)]
+    with watching(service.database.engine) as sql:
+        told = await send_all(service, drafts)
+    assert [sent.row["seq"] for sent in told] == list(range(1, SENDERS + 1))
+    assert len(sql.writes()) == 2, "64 of 16 KiB are more than 1 MiB"
 
 
 async def test_bad_draft_fails_alone_in_its_batch(workspace: Workspace) -> None:

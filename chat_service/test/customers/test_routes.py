@@ -34,7 +34,8 @@ async def test_a_customer_begins_with_a_token_and_its_refresh(workspace: Workspa
 
 
 async def test_a_customer_may_say_nothing(workspace: Workspace) -> None:
-    for body in ({}, {"profile": {}}, {"profile": {"name": None, "email": None}}):
+    bodies: list[Json] = [{}, {"profile": {}}, {"profile": {"name": None, "email": None}}]
+    for body in bodies:
         begun = (await begin(workspace, **body)).json()
         assert (begun["customer"]["name"], begun["customer"]["email"]) == (None, None)
 
@@ -115,7 +116,6 @@ WRONG: list[tuple[Json, str]] = [
     ({"profile": {"email": "ada"}}, "/profile/email"),
     ({"profile": {"email": "ada@"}}, "/profile/email"),
     ({"profile": {"email": f"{'x' * 250}@example.org"}}, "/profile/email"),
-    ({"profile": {"email": "Ada <ada@example.org>"}}, "/profile/email"),
     ({"profile": {"verified": True}}, "/profile/verified"),
     ({"profile": None}, "/profile"),
     ({"id": "0199a1c2-7c1e-7d0b-9a55-0d6c2f1b7e10"}, "/id"),

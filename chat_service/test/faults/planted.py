@@ -19,6 +19,8 @@ from sqlalchemy.orm import Session
 from chat_service.app import Service, create_app
 from chat_service.config import load_config
 from chat_service.server.runner import serve
+from chat_service.test.faults.faulty import FAULTY, hand_in
+from chat_service.test.faults.victim import FAULTY_PART
 
 NAME: Final = "chat_service.test.faults.planted:app"
 
@@ -50,17 +52,16 @@ def mark(fault: Fault, pid: int) -> str:
     return f"fault:{fault}:{pid}."
 
 
-def plant(service: Service) -> Service:
-    """Hang all faults on the database of a service."""
-    faults = _Faults()
+def plant(service: Service) -> "Faults":
+    """Hang those faults on the database of a service that strike before a commit has happened."""
+    faults = Faults()
     engine = service.database.engine.sync_engine
     listen(engine, "after_cursor_execute", faults.after_statement)
     listen(engine, "commit", faults.before_commit)
-    listen(Session, "after_commit", faults.after_commit)
-    return service
+    return faults
 
 
-class _Faults:
+class Faults:
     """Which tasks are in a marked transaction, and what has struck."""
 
     def __init__(self) -> None:
@@ -68,6 +69,7 @@ class _Faults:
         self._struck: set[Fault] = set()
 
     def after_statement(self, _: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
+        """A statement was executed."""
         if not statement.startswith("INSERT INTO chat_messages "):
             return
         words = repr(values)
@@ -78,11 +80,13 @@ class _Faults:
         self._strike(Fault.KILL_MID_TRANSACTION)
 
     def before_commit(self, connection: Connection) -> None:
+        """Everything was executed."""
         if self._marked.get(asyncio.current_task()) is Fault.ROLL_BACK:
             connection.invalidate()
         self._strike(*BEFORE_COMMIT)
 
     def after_commit(self, _: Any) -> None:
+        """The database has said that it is done."""
         self._strike(*AFTER_COMMIT)
 
     def _strike(self, *faults: Fault) -> None:
@@ -117,4 +121,9 @@ def __getattr__(name: str) -> Service:
     """The application, made when the server asks for it and by no import."""
     if name != "app":
         raise AttributeError(name)
-    return plant(create_app(load_config()))
+    config = load_config()
+    service = create_app(config)
+    if part := os.environ.get(FAULTY_PART):
+        hand_in(service, FAULTY[part](config.limits))
+    listen(Session, "after_commit", plant(service).after_commit)
+    return service

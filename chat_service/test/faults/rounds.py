@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from chat_service.test.faults.planted import Fault, mark
+from chat_service.test.faults.planted import KILLS, Fault, mark
 from chat_service.test.faults.stage import Stage, staged
 from chat_service.test.faults.stores import Store
 
@@ -36,22 +36,23 @@ class Kind(StrEnum):
     """SIGKILL to both."""
     PAUSE = "pause"
     """SIGSTOP to the service, and SIGCONT a little later."""
-    MID_TRANSACTION = Fault.KILL_MID_TRANSACTION.value
-    BEFORE_COMMIT = Fault.KILL_BEFORE_COMMIT.value
-    AFTER_COMMIT = Fault.KILL_AFTER_COMMIT.value
+    KILL_MID_TRANSACTION = Fault.KILL_MID_TRANSACTION.value
+    KILL_BEFORE_COMMIT = Fault.KILL_BEFORE_COMMIT.value
+    KILL_AFTER_COMMIT = Fault.KILL_AFTER_COMMIT.value
+    STOP_BEFORE_COMMIT = Fault.STOP_BEFORE_COMMIT.value
     ROLL_BACK = Fault.ROLL_BACK.value
     LOSE_COMMIT = Fault.LOSE_COMMIT.value
 
     @property
-    def planted(self) -> bool:
-        """Whether the server has to have the fault planted."""
-        return self in list(Fault)
+    def fault(self) -> Fault | None:
+        """The fault that has to be planted in the server; without one it is the true server."""
+        return Fault(self.value) if self.value in set(Fault) else None
 
 
-KINDS: Final = {
-    "postgres": tuple(Kind),
-    "sqlite": tuple(kind for kind in Kind if kind not in (Kind.DATABASE, Kind.BOTH)),
-}
+def kinds_on(backend: str) -> list[Kind]:
+    """What can happen on a database: SQLite has no process of its own."""
+    alone = (Kind.DATABASE, Kind.BOTH)
+    return [kind for kind in Kind if backend == "postgres" or kind not in alone]
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Rounds:
         """One round."""
         notes = self._stage.notes
         acks, retries = notes.acks.count, len(notes.unanswered)
-        await self._let_start(planted=kind.planted)
+        await self._let_start(planted=kind.fault is not None)
         self._stage.writers.start(WRITERS)
         self._stage.readers.start(READERS)
         await self._acknowledged(1)
@@ -112,22 +113,28 @@ class Rounds:
             self._stage.writers.raise_if_failed()
 
     async def _interrupt(self, kind: Kind) -> None:
-        victim = self._stage.victim
-        if kind.planted:
-            await self._set_off(Fault(kind.value))
+        if kind.fault is not None:
+            await self._set_off(kind.fault)
         elif kind is Kind.PAUSE:
-            victim.sigstop()
-            await asyncio.sleep(self._random.uniform(*PAUSED))
-            victim.sigcont()
+            self._stage.victim.sigstop()
+            await self._go_on()
         else:
             await self._kill(server=kind is not Kind.DATABASE, database=kind is not Kind.SERVER)
 
     async def _set_off(self, fault: Fault) -> None:
-        self._stage.writers.next_text = mark(fault, self._stage.victim.pid)
-        if fault in (Fault.ROLL_BACK, Fault.LOSE_COMMIT):
-            return
-        await self._stage.victim.ended()
-        await self._stage.victim.start(planted=True)
+        """Let somebody's next message set a fault off, and help up whom it has struck."""
+        victim = self._stage.victim
+        self._stage.writers.next_text = mark(fault, victim.pid)
+        if fault in KILLS:
+            await victim.ended()
+            await victim.start(planted=True)
+        elif fault is Fault.STOP_BEFORE_COMMIT:
+            await victim.stands_still()
+            await self._go_on()
+
+    async def _go_on(self) -> None:
+        await asyncio.sleep(self._random.uniform(*PAUSED))
+        self._stage.victim.sigcont()
 
     async def _kill(self, *, server: bool, database: bool) -> None:
         """Kill one or both, in any order, and start them again."""

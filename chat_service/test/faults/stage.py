@@ -38,6 +38,7 @@ async def staged(
     random: Random,
     *,
     planted: bool = False,
+    faulty: str = "",
     agents: int = 2,
     chats: int = 2,
     settings: Mapping[str, str] | None = None,
@@ -47,7 +48,7 @@ async def staged(
     acks = Acks(folder / f"acks-{victim.port}")
     notes = Notes(acks)
     try:
-        await victim.start(planted=planted)
+        await victim.start(planted=planted, faulty=faulty)
         async with client_of(victim.address) as client:
             tenant = await build_tenant(store.url, folder, client, agents=agents, chats=chats)
             people = (tenant, notes, random)

@@ -9,8 +9,7 @@ from random import Random
 import pytest
 
 from chat_service.test.faults.rounds import Kind, rounds_on
-from chat_service.test.faults.stores import Store, postgres_store, sqlite_store
-from chat_service.test.postgres_server import Server
+from chat_service.test.faults.stores import Store
 
 pytestmark = pytest.mark.timeout(180)
 ROUNDS = 3

@@ -24,6 +24,7 @@ START_SECONDS: Final = 30
 STOP_SECONDS: Final = 40
 SERVE: Final = ("chat_service.cli", "serve")
 PLANTED: Final = ("chat_service.test.faults.planted",)
+FAULTY_PART: Final = "FAULTY_PART"
 PORTS: Final = range(15_000, 32_000)
 """Below the ports that systems give to clients: one of those could be taken while nobody listens."""
 SETTINGS: Final = {
@@ -57,9 +58,9 @@ class Victim:
         self._guard: subprocess.Popen[str] | None = None
         self.pid = 0
 
-    async def start(self, *, planted: bool = False) -> None:
-        """Start and wait until it answers; raises DidNotStart."""
-        self._launch(PLANTED if planted else SERVE)
+    async def start(self, *, planted: bool = False, faulty: str = "") -> None:
+        """Start and wait until it answers; raises DidNotStart. `faulty` names a part of `faulty`."""
+        self._launch(PLANTED if planted else SERVE, faulty)
         async with httpx2.AsyncClient() as client:
             async with asyncio.timeout(START_SECONDS):
                 while not await self._answers(client):
@@ -102,7 +103,7 @@ class Victim:
             while Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
                 await asyncio.sleep(0.01)
 
-    def _launch(self, module: tuple[str, ...]) -> None:
+    def _launch(self, module: tuple[str, ...], faulty: str) -> None:
         assert self.has_ended()
         command = [sys.executable, "-m", *module]
         others = {name: value for name, value in os.environ.items() if "CHAT_SERVICE_" not in name}
@@ -113,7 +114,7 @@ class Victim:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=others | own,
+                env=others | own | {FAULTY_PART: faulty},
                 text=True,
             )
         assert self._guard.stdout is not None

@@ -1,0 +1,1 @@
+"""Tests of health, documents and pages."""

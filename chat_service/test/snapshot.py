@@ -1,0 +1,29 @@
+"""All rows of a workspace, to see that nothing was written, or what."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from chat_service.events.transaction import reading
+from chat_service.model import Base
+from chat_service.test.builders import Workspace
+
+UNWATCHED = {"sign_in_attempts"}
+"""Tries are counted whatever comes of them."""
+
+
+async def rows_of(workspace: Workspace) -> dict[str, list[Any]]:
+    """Every row by table, in the order of its key."""
+    tables = [
+        table
+        for table in Base.metadata.sorted_tables
+        if "workspace_id" in table.c and table.name not in UNWATCHED
+    ]
+    found = {}
+    with workspace.service.database.bound():
+        async with reading() as db:
+            for table in tables:
+                query = select(table).where(table.c.workspace_id == workspace.id)
+                rows = await db.execute(query.order_by(*table.primary_key))
+                found[table.name] = [tuple(row) for row in rows]
+    return found

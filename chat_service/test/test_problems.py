@@ -1,0 +1,216 @@
+"""Every error is a problem document with a stable code, whoever found it: we or the framework."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import httpx2
+import pytest
+
+from chat_service.app import Service, create_app
+from chat_service.config import Config
+from chat_service.test.addresses import Stage, addresses, build_stage
+from chat_service.test.builders import Json, Workspace, unique
+from chat_service.test.conftest import config_of
+from chat_service.test.postgres import FreshDatabase
+
+MEMBERS = {
+    "type",
+    "title",
+    "status",
+    "detail",
+    "instance",
+    "code",
+    "retryable",
+    "request_id",
+    "errors",
+}
+DATABASE_FREE = {
+    "GET /",
+    "GET /docs",
+    "GET /health",
+    "GET /health/live",
+    "GET /openapi.json",
+    "GET /problems",
+    "GET /problems/{code}",
+    "GET /static/{name}",
+}
+
+
+@pytest.fixture
+async def stage(workspace: Workspace) -> Stage:
+    return await build_stage(workspace)
+
+
+@asynccontextmanager
+async def client_of(config: Config) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a service that was never started."""
+    service = create_app(config)
+    transport = httpx2.ASGITransport(app=service, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+    await service.database.engine.dispose()
+
+
+def the_problem(response: httpx2.Response, status: int, code: str) -> Json:
+    """The document of an answer, after all that every problem promises."""
+    problem: Json = response.json()
+    assert (response.status_code, problem["code"]) == (status, code), response.text
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert set(problem) >= MEMBERS
+    assert problem["type"] == f"/problems/{code}"
+    assert problem["request_id"] == response.headers["Request-Id"]
+    assert problem["status"] == status
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "rest", "status", "code"),
+    [
+        ("GET", "/nowhere", {}, 404, "not_found"),
+        ("GET", "/v1/sessions/7", {}, 404, "not_found"),
+        ("GET", "/v1//sessions", {}, 404, "not_found"),
+        ("GET", "/health/", {}, 404, "not_found"),
+        ("PUT", "/v1/sessions", {}, 405, "method_not_allowed"),
+        ("BREW", "/v1/sessions", {}, 405, "method_not_allowed"),
+        ("GET", "/health", {"headers": {"Accept": "text/html"}}, 406, "not_acceptable"),
+        ("GET", "/docs", {"headers": {"Accept": "application/json"}}, 406, "not_acceptable"),
+        ("GET", "/v1/sessions", {}, 401, "unauthenticated"),
+        ("GET", "/health?verbose=1", {}, 400, "unknown_parameter"),
+        ("POST", "/v1/auth/sign-in", {"content": b"{"}, 400, "malformed_body"),
+        ("POST", "/v1/auth/sign-in", {"content": b"\xff"}, 400, "malformed_body"),
+        ("POST", "/v1/auth/sign-in", {"content": b"{}"}, 422, "validation_failed"),
+        ("POST", "/v1/auth/sign-in", {"content": b" " * 100_001}, 413, "body_too_large"),
+        ("POST", "/v1/auth/sign-in", {"data": {"a": "b"}}, 415, "unsupported_media_type"),
+        ("POST", "/v1/auth/token", {"json": {"refresh_token": "x"}}, 400, "invalid_grant"),
+    ],
+)
+async def test_every_error_is_problem_json_with_code(
+    client: httpx2.AsyncClient, method: str, path: str, rest: Any, status: int, code: str
+) -> None:
+    if "content" in rest:
+        rest = {**rest, "headers": {"Content-Type": "application/json"}}
+    the_problem(await client.request(method, path, **rest), status, code)
+
+
+async def test_405_names_the_methods_there_are(client: httpx2.AsyncClient) -> None:
+    response = await client.put("/v1/sessions")
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST", "OPTIONS"}
+
+
+async def test_401_says_how_to_sign_in(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/v1/sessions")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_an_error_of_a_head_request_has_no_body(client: httpx2.AsyncClient) -> None:
+    response = await client.head("/v1/sessions")
+    assert (response.status_code, response.content) == (401, b"")
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_the_instance_is_the_path_as_a_uri(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/nowhere/ä b%22?token=secret")
+    assert response.json()["instance"] == "/nowhere/%C3%A4%20b%22"
+
+
+async def test_an_ids_owner_and_its_absence_are_told_apart_by_nothing(stage: Stage) -> None:
+    stranger = await stage.workspace.customer()
+    foreign = await stranger.get(f"/v1/sessions/{stage.session_id}")
+    missing = await stranger.get("/v1/sessions/0199a1c2-7c1e-7d0b-9a55-0d6c2f1b7e10")
+    told = [the_problem(response, 404, "not_found") for response in (foreign, missing)]
+    for problem in told:
+        del problem["request_id"], problem["instance"]
+    assert told[0] == told[1]
+
+
+async def test_a_body_that_does_not_arrive_is_408(tmp_path: Path) -> None:
+    config = config_of(f"sqlite:///{tmp_path / 'chat.db'}", tmp_path)
+    impatient = attrs.evolve(config, server=attrs.evolve(config.server, body_seconds=0.1))
+    service = create_app(impatient)
+    sent: list[Any] = []
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/v1/auth/sign-in",
+        "raw_path": b"/v1/auth/sign-in",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"content-length", b"10")],
+        "client": ("127.0.0.1", 1),
+    }
+    parts = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+
+    async def receive() -> Any:
+        return next(parts, None) or await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await service(scope, receive, send)
+    await service.database.engine.dispose()
+    body = b"".join(message.get("body", b"") for message in sent)
+    assert sent[0]["status"] == 408
+    assert httpx2.Response(408, content=body).json()["code"] == "body_timeout"
+
+
+@pytest.fixture
+def no_database(backend: str, service: Service, tmp_path: Path) -> Config:
+    """The service's configuration, but for a database that cannot be reached."""
+    unreachable = {
+        "sqlite": f"sqlite:///{tmp_path}",  # a folder
+        "postgres": "postgresql://postgres@127.0.0.1:1/chat",
+    }
+    return attrs.evolve(config_of(unreachable[backend], tmp_path), auth=service.config.auth)
+
+
+@pytest.mark.parametrize("address", addresses())
+async def test_without_a_database_every_address_that_needs_it_is_503(
+    no_database: Config, stage: Stage, address: str
+) -> None:
+    async with client_of(no_database) as client:
+        stage.workspace.client = client
+        response = await stage.call(address)
+    if address in DATABASE_FREE:
+        assert response.status_code == (404 if address == "GET /" else 200)
+    else:
+        assert "Traceback" not in response.text and ".py" not in response.text
+        assert the_problem(response, 503, "database_unavailable")["retryable"]
+        assert response.headers["Retry-After"] == "1"
+
+
+@pytest.fixture
+def no_tables(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Config:
+    """A configuration whose database is empty, which no code expects while it serves."""
+    url = f"sqlite:///{tmp_path / 'empty.db'}"
+    if backend == "postgres":
+        fresh: FreshDatabase = request.getfixturevalue("fresh_database")
+        url = fresh("empty")
+    return config_of(url, tmp_path)
+
+
+async def test_a_fault_of_the_service_is_500_and_tells_nothing(
+    no_tables: Config, workspace: Workspace
+) -> None:
+    async with client_of(no_tables) as client:
+        path = f"/v1/inboxes/{workspace.inbox_key}/customers"
+        response = await client.post(path, json={"profile": {"name": unique()}})
+    problem = the_problem(response, 500, "internal_error")
+    assert (problem["detail"], problem["errors"]) == ("Internal error", [])
+
+
+async def test_a_closed_session_says_whether_it_may_be_reopened(stage: Stage) -> None:
+    await stage.agent.post(f"/v1/sessions/{stage.session_id}/close")
+    response = await stage.key.send(stage.session_id)
+    assert the_problem(response, 409, "session_closed")["reopen"] is True
+
+
+async def test_every_answer_has_a_request_id_of_its_own(client: httpx2.AsyncClient) -> None:
+    paths = ["/health", "/openapi.json", "/docs", "/static/pages.css", "/nowhere", "/v1/sessions"]
+    answers = [await client.get(path, headers={"Request-Id": "mine"}) for path in paths]
+    assert len({answer.headers["Request-Id"] for answer in answers} - {"mine"}) == len(paths)
+    assert {answer.headers["X-Content-Type-Options"] for answer in answers} == {"nosniff"}
