@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chat_service import logs, problems, routes
 from chat_service.agents.passwords import Passwords
-from chat_service.auth import Authenticator, Keys, load_secret_key
+from chat_service.auth import Authenticator
 from chat_service.config import Config
 from chat_service.errors import ServiceError
 from chat_service.events.transaction import Database, reading
@@ -20,6 +20,7 @@ from chat_service.model.migrations import is_current
 from chat_service.schema import Clock, utc_now
 from chat_service.server.asgi import KeepWrites
 from chat_service.server.drain import Drain
+from chat_service.tokens import Keys, load_secret_key
 from chat_service.web import Shared
 
 BAD_CONFIGURATION: Final = 3

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from quart import Response, current_app, request
 from quart_schema import document_querystring, document_request, document_response
 
-from chat_service.auth import Authenticator, Caller, Keys
+from chat_service.auth import Authenticator, Caller
 from chat_service.config import Auth, Limits
 from chat_service.errors import (
     FieldError,
@@ -32,6 +32,7 @@ from chat_service.errors import (
 from chat_service.problems import UNKNOWN_FIELD, refused_body, wrong_fields
 from chat_service.schema import Clock, TokenKind
 from chat_service.server.drain import Drain
+from chat_service.tokens import Keys
 from chat_service.transport import CLIENT_ID, IDEMPOTENCY_KEY, Header, Query, Request
 
 JSON: Final = "application/json"

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.agents import attempts, queries
 from chat_service.agents.passwords import Passwords
-from chat_service.auth import Caller, hash_secret, new_secret, opaque_token
+from chat_service.auth import Caller
 from chat_service.config import Auth
 from chat_service.errors import InvalidGrant
 from chat_service.events import log
@@ -27,6 +27,7 @@ from chat_service.schema import (
     WorkspaceId,
     new_id,
 )
+from chat_service.tokens import hash_secret, new_secret, opaque_token
 from chat_service.workspaces import queries as workspaces
 
 SYSTEM = Actor(AuthorType.SYSTEM, None)

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 from quart import Blueprint, Response, request
 
-from chat_service.auth import Refresh
 from chat_service.customers import services
 from chat_service.customers.transport import CustomerTokens, CustomerView, NewCustomer, RefreshToken
 from chat_service.errors import InvalidGrant, NotFound, OriginNotAllowed
 from chat_service.events.transaction import transaction
 from chat_service.inboxes import queries as inboxes
 from chat_service.model import Customer
+from chat_service.tokens import Refresh
 from chat_service.web import Who, answer, document, now, parse, shared
 
 blueprint = Blueprint("customers", __name__, url_prefix="/v1")

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.auth import Keys, Refresh
 from chat_service.config import Auth
 from chat_service.errors import InvalidGrant
 from chat_service.events import log
 from chat_service.events.schema import TokenRevoked
 from chat_service.model import Customer, Inbox, Token
 from chat_service.schema import Actor, AuthorType, CustomerId, TokenId, TokenKind, new_id
+from chat_service.tokens import Keys, Refresh
 
 
 async def create(

@@ -24,8 +24,7 @@ from chat_service.events.log import Stream
 from chat_service.events.transaction import transaction
 from chat_service.intake import services
 from chat_service.intake.transport import FirstMessage, StartedResponse, StartSession
-from chat_service.messages import services as messages
-from chat_service.messages.batch import Draft
+from chat_service.messages.drafts import Draft, draft_of
 from chat_service.messages.transport import message_cursor, message_view
 from chat_service.schema import CursorKind, SessionId
 from chat_service.sessions import queries as sessions
@@ -102,7 +101,7 @@ async def _cursor(db: AsyncSession, who: Caller, started: services.Started) -> s
 
 def _draft(who: Caller, message: FirstMessage) -> Draft:
     try:
-        return messages.draft_of(
+        return draft_of(
             who,
             NOT_YET,
             client_message_id=message.client_message_id,

@@ -23,7 +23,7 @@ from chat_service.errors import (
 from chat_service.events import log
 from chat_service.events.schema import SessionCreated
 from chat_service.messages import services as messages
-from chat_service.messages.batch import Draft, Sent
+from chat_service.messages.drafts import Draft, Sent
 from chat_service.model import ChatMessage, ChatSession, Customer, Participant
 from chat_service.schema import (
     AgentId,

@@ -34,6 +34,7 @@ from chat_service.events.schema import (
     SessionUpdated,
     audience_of,
 )
+from chat_service.messages.drafts import Draft, Key, Sent
 from chat_service.schema import (
     Actor,
     AgentId,
@@ -51,38 +52,7 @@ from chat_service.sessions.lifecycle import Action
 from chat_service.sessions.queries import LockedSession, may_see
 from chat_service.sessions.services import bring_back, is_reopenable
 
-Key = tuple[SessionId, str, str]
-"""What makes a message unique: session, author slot, client_message_id."""
 ParticipantKey = tuple[SessionId, AuthorType, UUID]
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A message on its way to the log."""
-
-    caller: Caller
-    session_id: SessionId
-    client_message_id: str
-    content: dict[str, Any]
-    visibility: Visibility
-    reply_to_id: MessageId | None
-    metadata: dict[str, Any]
-    public_metadata: dict[str, Any]
-    fingerprint: bytes
-
-    @property
-    def key(self) -> Key:
-        """The natural key of the message."""
-        return self.session_id, self.caller.actor.slot or "", self.client_message_id
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A stored message: a row of `chat_messages` by column name."""
-
-    row: Mapping[str, Any]
-    author_name: str | None
-    repeated: bool
 
 
 @dataclass(frozen=True, slots=True)

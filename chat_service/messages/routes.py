@@ -20,7 +20,8 @@ from chat_service.errors import (
 from chat_service.events import log
 from chat_service.events.log import Stream
 from chat_service.events.transaction import reading, transaction
-from chat_service.messages import queries, services
+from chat_service.messages import changes, queries, services
+from chat_service.messages.drafts import draft_of
 from chat_service.messages.paging import MessagesQuery, page
 from chat_service.messages.transport import (
     AsOf,
@@ -86,7 +87,7 @@ async def send_message(session_id: UUID) -> Response:
     client_message_id = idempotency_key(body.client_message_id)
     if client_message_id is None:
         raise ClientMessageIdMissing()
-    draft = services.draft_of(
+    draft = draft_of(
         who,
         SessionId(session_id),
         client_message_id=client_message_id,
@@ -163,7 +164,7 @@ async def edit_message(session_id: UUID, message_id: UUID) -> Response:
         before = message_view(who.is_customer, row, row["author_name"])
         check_match(message_etag(before), before)
         content = body.content.model_dump()
-        await services.edit(db, who, session, message, content, limits=shared().limits, now=now())
+        await changes.edit(db, who, session, message, content, limits=shared().limits, now=now())
         await db.flush()
         row = (await queries.by_id(db, who.workspace_id, [message_id]))[message_id]
     view = message_view(who.is_customer, row, row["author_name"])
@@ -187,5 +188,5 @@ async def delete_message(session_id: UUID, message_id: UUID) -> Response:
         row = (await queries.by_id(db, who.workspace_id, [message_id]))[message_id]
         before = message_view(who.is_customer, row, row["author_name"])
         check_match(message_etag(before), before)
-        await services.delete(db, who, session, message, limits=shared().limits, now=now())
+        await changes.delete(db, who, session, message, limits=shared().limits, now=now())
     return answer(None, 204)

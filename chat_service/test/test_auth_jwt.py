@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 from chat_service.app import Service
-from chat_service.auth import load_secret_key
 from chat_service.test.builders import Json, Person, Workspace, build_workspace
+from chat_service.tokens import load_secret_key
 
 HEADER = {"alg": "HS256", "typ": "at+jwt"}
 

@@ -8,8 +8,8 @@ from threading import Barrier
 import pytest
 from typed_settings.types import Secret
 
-from chat_service.auth import load_secret_key
 from chat_service.config import Auth, ConfigError
+from chat_service.tokens import load_secret_key
 
 STARTERS = 8
 

@@ -10,7 +10,7 @@ import httpx2
 
 from chat_service.app import Service
 from chat_service.messages import services as messages
-from chat_service.messages.batch import Draft
+from chat_service.messages.drafts import Draft, draft_of
 from chat_service.messages.transport import NewMessage
 from chat_service.schema import SessionId
 from chat_service.test.builders import Person, message, unique
@@ -36,7 +36,7 @@ async def draft_by(service: Service, person: Person, session_id: str, **fields: 
     with service.database.bound():
         caller = await shared.authenticator.authenticate(person.token)
     body = NewMessage.model_validate({**message(), **fields})
-    return messages.draft_of(
+    return draft_of(
         caller,
         SessionId(UUID(session_id)),
         client_message_id=str(body.client_message_id),

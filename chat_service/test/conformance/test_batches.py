@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from chat_service.app import Service
 from chat_service.errors import ClientMessageIdReused, NotFound, ServiceError
-from chat_service.messages.batch import Sent
+from chat_service.messages.drafts import Sent
 from chat_service.test.builders import Workspace, unique, writing
 from chat_service.test.conformance.acts import draft_by, send_all
 from chat_service.test.conformance.sqllog import watching

@@ -15,7 +15,8 @@ from chat_service.events import log
 from chat_service.events.group_commit import Lanes
 from chat_service.events.transaction import transaction
 from chat_service.messages import services
-from chat_service.messages.batch import Batch, Draft, Known, Sent
+from chat_service.messages.batch import Batch, Known
+from chat_service.messages.drafts import Draft, Sent
 from chat_service.messages.services import MessageLanes
 from chat_service.schema import SessionId, utc_now
 

@@ -13,8 +13,8 @@ from chat_service.config import Limits
 from chat_service.errors import ServiceError
 from chat_service.events import log
 from chat_service.events.schema import Event
-from chat_service.messages.batch import Batch, Draft, Key, Known, ParticipantKey, Sent
-from chat_service.messages.services import fingerprint
+from chat_service.messages.batch import Batch, Known, ParticipantKey
+from chat_service.messages.drafts import Draft, Key, Sent, fingerprint
 from chat_service.schema import (
     ROLE_PERMISSIONS,
     Actor,

@@ -17,7 +17,7 @@ from chat_service.errors import (
     SessionFull,
     ValidationFailed,
 )
-from chat_service.messages.batch import Draft
+from chat_service.messages.drafts import Draft
 from chat_service.schema import (
     AgentId,
     AuthorType,

@@ -9,7 +9,8 @@ import pytest
 
 from chat_service.auth import Caller
 from chat_service.errors import ClientMessageIdReused, NotFound
-from chat_service.messages.batch import Draft, Key, Sent, agents_concerned, staff_writing
+from chat_service.messages.batch import agents_concerned, staff_writing
+from chat_service.messages.drafts import Draft, Key, Sent
 from chat_service.schema import (
     AgentId,
     AuthorType,

@@ -1,0 +1,133 @@
+"""Two workspaces with every kind of caller and every kind of target of the authorization matrix."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from chat_service.app import Service
+from chat_service.schema import Role
+from chat_service.test.addresses import BODIES, Stage
+from chat_service.test.builders import Json, Person, Workspace, build_workspace, unique
+from chat_service.test.rows import deactivate
+
+CUSTOMER_OF: Final = {
+    "own": "customer",
+    "others": "other_customer",
+    "waiting": "other_customer",
+    "foreign": "foreign_customer",
+}
+HELD_BY: Final = {"own": "holder", "others": "owner"}
+MISSING: Final = "0199a1c2-7c1e-7d0b-9a55-0d6c2f1b7e10"
+
+
+@dataclass
+class Target:
+    """A session with a message of its customer."""
+
+    session_id: str
+    message_id: str
+    customer_id: str
+    inbox_key: str
+
+
+@dataclass
+class World:
+    """Who calls and what is called."""
+
+    here: Workspace
+    there: Workspace
+    people: dict[str, Person]
+    targets: dict[str, Target]
+
+    async def target(self, kind: str) -> Target:
+        """A new session of a kind, in the state its kind says."""
+        if kind == "missing":
+            inbox_key = f"{self.here.inbox_key[:-32]}{MISSING.replace('-', '')}"
+            return Target(MISSING, MISSING, MISSING, inbox_key)
+        customer = self.people[CUSTOMER_OF[kind]]
+        begun = await customer.start()
+        if kind in HELD_BY:
+            path = f"/v1/sessions/{begun['session']['id']}/claim"
+            assert (await self.people[HELD_BY[kind]].post(path)).status_code == 200
+        workspace = self.there if kind == "foreign" else self.here
+        session_id, message_id = begun["session"]["id"], begun["message"]["id"]
+        return Target(session_id, message_id, customer.id, workspace.inbox_key)
+
+    async def end(self, kind: str, session_id: str) -> None:
+        """Close a session, so that its customer may start others."""
+        owner = self.people["foreign_owner" if kind == "foreign" else "owner"]
+        await owner.post(f"/v1/sessions/{session_id}/close")
+
+    def body(self, address: str, caller: str, target: Target) -> Json | None:
+        """A body that is good but for the right to send it."""
+        if address not in BODIES:
+            return None
+        body = BODIES[address](self.stage(target))
+        if "assignee" in body:
+            away = caller.startswith("foreign")
+            body["assignee"]["id"] = self.people["foreign_owner" if away else "agent"].id
+        if "customer_id" in body:
+            body["customer_id"] = target.customer_id
+        return body
+
+    def stage(self, target: Target) -> Stage:
+        """The main workspace with a target in it."""
+        return Stage(
+            workspace=self.here,
+            customer=self.people["customer"],
+            agent=self.people["owner"],
+            key=self.people["key"],
+            session_id=target.session_id,
+            message_id=target.message_id,
+        )
+
+
+async def build_world(here: Workspace, service: Service) -> World:
+    """Two workspaces, their people, and a target of each kind."""
+    there = await build_workspace(service, here.client)
+    people = {name: await person(name, here, there) for name in PEOPLE}
+    world = World(here, there, people, {})
+    for kind in (*CUSTOMER_OF, "missing"):
+        world.targets[kind] = await world.target(kind)
+    return world
+
+
+PEOPLE: Final = (
+    "nobody",
+    "customer",
+    "other_customer",
+    "owner",
+    "holder",
+    "agent",
+    "viewer",
+    "key",
+    "bare_key",
+    "expired_key",
+    "deactivated",
+    "foreign_customer",
+    "foreign_owner",
+    "foreign_key",
+)
+
+
+async def person(name: str, here: Workspace, there: Workspace) -> Person:
+    """Somebody new of one of the kinds the matrix names."""
+    workspace = there if name.startswith("foreign") else here
+    match name.removeprefix("foreign_"):
+        case "nobody":
+            return Person(here.client, "", "")
+        case "customer" | "other_customer":
+            return await workspace.customer(unique())
+        case "owner":
+            return await workspace.agent(Role.OWNER)
+        case "viewer":
+            return await workspace.agent(Role.VIEWER)
+        case "key":
+            return await workspace.key()
+        case "bare_key":
+            return await workspace.key(scopes=[])
+        case "expired_key":
+            return await workspace.key(days=-1)
+    agent = await workspace.agent()
+    if name == "deactivated":
+        await deactivate(workspace, agent)
+    return agent
