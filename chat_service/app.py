@@ -4,7 +4,6 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from quart import Quart
 from sqlalchemy.exc import SQLAlchemyError
 
 from chat_service import logs, problems, routes
@@ -17,6 +16,7 @@ from chat_service.messages.services import open_lanes
 from chat_service.model import is_sqlite, open_engine
 from chat_service.model.checks import FileLock, weakness
 from chat_service.model.migrations import is_current
+from chat_service.requests import Framework
 from chat_service.schema import Clock, utc_now
 from chat_service.server.asgi import KeepWrites
 from chat_service.server.drain import Drain
@@ -35,7 +35,7 @@ class Service:
         self.drain = Drain()
         self.database = Database(open_engine(config.database))
         self.lanes = open_lanes(config.limits, clock)
-        self.quart = Quart("chat_service", static_folder=None)
+        self.quart = Framework("chat_service")
         self.quart.config.update(
             MAX_CONTENT_LENGTH=config.server.body_bytes,
             BODY_TIMEOUT=config.server.body_seconds,

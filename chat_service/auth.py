@@ -81,8 +81,10 @@ class Authenticator:
             if caller is None:
                 caller = self._opaque[token] = await self._look_up(token)
             return caller
-        caller, expires_at = self._customers.get(token) or self._read(token)
-        self._customers[token] = caller, expires_at
+        known = self._customers.get(token)
+        if known is None:
+            known = self._customers[token] = self._read(token)
+        caller, expires_at = known
         if expires_at <= self._clock() or await self._revoked.has(caller):
             raise Unauthenticated("The token has expired or was revoked")
         return caller

@@ -9,6 +9,7 @@ import sys
 import traceback
 from typing import Any
 
+import orjson
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
@@ -17,7 +18,7 @@ from chat_service.config import Log
 
 def configure(config: Log) -> None:
     """Set the level and the form of every log line of this process."""
-    renderer: Any = structlog.processors.JSONRenderer()
+    renderer: Any = structlog.processors.JSONRenderer(serializer=_to_json)
     if config.format == "console":
         renderer = structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
@@ -32,8 +33,25 @@ def configure(config: Log) -> None:
             logging.getLevelNamesMapping()[config.level.upper()]
         ),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,
     )
+    root = logging.getLogger()
+    if not any(isinstance(handler, Others) for handler in root.handlers):
+        root.addHandler(Others(logging.WARNING))
+
+
+class Others(logging.Handler):
+    """What libraries log, in our form: the words they log always, never what was filled in."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record, by the first line of its text: the rest of it may hold values."""
+        words = str(record.msg).partition("\n")[0]
+        error = record.exc_info[1] if record.exc_info else None
+        structlog.get_logger().log(record.levelno, words, source=record.name, exc_info=error)
+
+
+def _to_json(event: Any, **_: Any) -> str:
+    return orjson.dumps(event, default=str).decode()
 
 
 def _describe_errors(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

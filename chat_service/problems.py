@@ -67,16 +67,17 @@ def install(app: Quart) -> None:
 
     @app.before_request
     async def begin() -> None:
+        # The server gives each request a context of its own, so nothing of another is in it.
         g.began = perf_counter()
-        structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id())
 
     @app.after_request
     async def finish(response: Response) -> Response:
         response.timeout = None  # the server bounds how long a peer may take to read
-        response.headers["Request-Id"] = request_id()
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.add("Request-Id", request_id())
+        response.headers.add("X-Content-Type-Options", "nosniff")
+        if "Cache-Control" not in response.headers:
+            response.headers.add("Cache-Control", "no-store")
         _log_access(response.status_code)
         return response
 
@@ -168,7 +169,8 @@ FRAMEWORK: Final[Mapping[int, type[ServiceError]]] = {
 async def _from_framework(error: HTTPException) -> Response:
     """The framework's own errors, in our form."""
     kind = FRAMEWORK.get(error.code or 500, InternalError)
-    headers = {name: value for name, value in error.get_headers() if name == "Allow"}
+    methods = getattr(error, "valid_methods", None)
+    headers = {"Allow": ", ".join(sorted(methods))} if methods else {}
     return await problem(kind(headers=headers))
 
 

@@ -77,8 +77,8 @@ def _record(db: AsyncSession, event: Any, session: LockedSession) -> None:
 
 async def _read(db: AsyncSession, workspace_id: WorkspaceId, drafts: list[Draft]) -> Known:
     """Take the locks in their order and read what the batch needs to know."""
-    locked = await sessions.lock(db, workspace_id, sorted({draft.session_id for draft in drafts}))
-    stored = await _stored(db, workspace_id, sorted({draft.key for draft in drafts}))
+    locked = await sessions.lock(db, workspace_id, list({draft.session_id for draft in drafts}))
+    stored = await _stored(db, workspace_id, list({draft.key for draft in drafts}))
     replies = {draft.reply_to_id for draft in drafts if draft.reply_to_id is not None}
     concerned = agents_concerned(drafts, locked)
     return Known(

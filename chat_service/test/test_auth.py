@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import attrs
 import httpx2
@@ -138,13 +138,14 @@ async def test_a_token_means_nothing_in_another_workspace(workspace: Workspace) 
     assert (await stranger.get(f"/v1/sessions/{session_id}")).status_code == 404
 
 
+ID = UUID(int=7)
 GARBAGE = [
     "sk_",
     "at____",
     "sk_1_2_3",
     "at_" + "f" * 32,
-    f"at_{uuid4().hex}_{uuid4().hex}_{'0' * 48}",
-    f"sk_{{{uuid4()}}}_urn:uuid:{uuid4()}_x",
+    f"at_{ID.hex}_{ID.hex}_{'0' * 48}",
+    f"sk_{{{ID}}}_urn:uuid:{ID}_x",
     "null",
     "undefined",
     ".",

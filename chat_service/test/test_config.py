@@ -125,7 +125,7 @@ def test_no_time_is_without_bound(load: Load, value: str) -> None:
     assert "server.head_seconds" in complaints(load, SERVER_HEAD_SECONDS=value)[0]
 
 
-def sections() -> dict[str, tuple[attrs.Attribute[object], ...]]:
+def sections() -> "dict[str, tuple[attrs.Attribute[object], ...]]":
     """The options of each section."""
     defaults = attrs.asdict(Config(), recurse=False)
     found = {name: type(value) for name, value in defaults.items() if name != "environment"}

@@ -1,6 +1,7 @@
 """Every error is a problem document with a stable code, whoever found it: we or the framework."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -127,35 +128,47 @@ async def test_an_ids_owner_and_its_absence_are_told_apart_by_nothing(stage: Sta
     assert told[0] == told[1]
 
 
-async def test_a_body_that_does_not_arrive_is_408(tmp_path: Path) -> None:
-    config = config_of(f"sqlite:///{tmp_path / 'chat.db'}", tmp_path)
-    impatient = attrs.evolve(config, server=attrs.evolve(config.server, body_seconds=0.1))
-    service = create_app(impatient)
-    sent: list[Any] = []
+async def slowly_posted(folder: Path, *, announced: int, sent: bytes) -> Json:
+    """The problem of a request whose body ends before its announced length, and then only waits."""
+    config = config_of(f"sqlite:///{folder / 'chat.db'}", folder)
+    server = attrs.evolve(config.server, body_seconds=0.1)
+    service = create_app(attrs.evolve(config, server=server))
+    length = (b"content-length", str(announced).encode())
     scope = {
         "type": "http",
         "http_version": "1.1",
         "method": "POST",
         "scheme": "http",
         "path": "/v1/auth/sign-in",
-        "raw_path": b"/v1/auth/sign-in",
         "query_string": b"",
-        "headers": [(b"content-type", b"application/json"), (b"content-length", b"10")],
-        "client": ("127.0.0.1", 1),
+        "headers": [(b"content-type", b"application/json"), length],
     }
-    parts = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+    parts = iter([{"type": "http.request", "body": sent, "more_body": True}])
+    answer: list[Any] = []
 
     async def receive() -> Any:
         return next(parts, None) or await asyncio.Event().wait()
 
     async def send(message: Any) -> None:
-        sent.append(message)
+        answer.append(message)
 
     await service(scope, receive, send)
     await service.database.engine.dispose()
-    body = b"".join(message.get("body", b"") for message in sent)
-    assert sent[0]["status"] == 408
-    assert httpx2.Response(408, content=body).json()["code"] == "body_timeout"
+    body = b"".join(message.get("body", b"") for message in answer)
+    problem: Json = json.loads(body)
+    assert problem["status"] == answer[0]["status"]
+    return problem
+
+
+async def test_a_body_that_does_not_arrive_is_408(tmp_path: Path) -> None:
+    problem = await slowly_posted(tmp_path, announced=10, sent=b"{")
+    assert (problem["status"], problem["code"]) == (408, "body_timeout")
+    assert problem["retryable"]
+
+
+async def test_a_body_that_is_announced_too_large_is_not_waited_for(tmp_path: Path) -> None:
+    problem = await slowly_posted(tmp_path, announced=100_001, sent=b"{")
+    assert (problem["status"], problem["code"]) == (413, "body_too_large")
 
 
 @pytest.fixture

@@ -147,7 +147,7 @@ async def test_a_renewed_token_lives_as_long_as_the_first(
     assert (await renewed.get("/v1/sessions")).status_code == 200
 
 
-@pytest.mark.parametrize("token", ["", "x" * 257, None, 5, []])
+@pytest.mark.parametrize("token", ["", "x" * 257, "rt_\0", None, 5, []])
 async def test_refuses_a_refresh_token_that_is_no_text_of_its_size(
     workspace: Workspace, token: object
 ) -> None:
@@ -155,7 +155,7 @@ async def test_refuses_a_refresh_token_that_is_no_text_of_its_size(
     assert (response.status_code, response.json()["code"]) == (422, "validation_failed")
 
 
-@pytest.mark.parametrize("token", ["x", "rt_", "rt____", "rt_\0", "rt_\u0661_\u0661_\u0661_x"])
+@pytest.mark.parametrize("token", ["x", "rt_", "rt____", "rt_\u0661_\u0661_\u0661_x"])
 async def test_refuses_a_refresh_token_it_never_gave(workspace: Workspace, token: str) -> None:
     response = await workspace.client.post("/v1/auth/token", json={"refresh_token": token})
     assert (response.status_code, response.json()["code"]) == (400, "invalid_grant")

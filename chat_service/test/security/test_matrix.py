@@ -38,11 +38,11 @@ def cells_of(address: str) -> list[Cell]:
     """The cells of an address."""
     row = TABLE[address]
     targets = row.get("targets", [NO_TARGET])
-    answers = {caller: row.get(caller, row.get("everybody")) for caller in PEOPLE}
+    answers: dict[str, Any] = {name: row.get(name, row.get("everybody")) for name in PEOPLE}
     return [
         Cell(caller, target, status)
         for caller in PEOPLE
-        for target, status in zip(targets, answers[caller], strict=True)
+        for target, status in zip(targets, answers[caller] or [], strict=True)
     ]
 
 

@@ -103,6 +103,7 @@ PEOPLE: Final = (
     "bare_key",
     "expired_key",
     "deactivated",
+    "signed_out",
     "foreign_customer",
     "foreign_owner",
     "foreign_key",
@@ -117,6 +118,10 @@ async def person(name: str, here: Workspace, there: Workspace) -> Person:
             return Person(here.client, "", "")
         case "customer" | "other_customer":
             return await workspace.customer(unique())
+        case "signed_out":
+            customer = await workspace.customer()
+            await customer.post("/v1/auth/sign-out")
+            return customer
         case "owner":
             return await workspace.agent(Role.OWNER)
         case "viewer":

@@ -248,9 +248,9 @@ async def test_each_request_of_a_connection_is_told_that_the_client_left() -> No
 async def test_a_client_that_we_do_not_read_from_is_not_cut() -> None:
     app = App()
     app.gate.clear()
-    async with serving(app, head_seconds=0.1) as server, connected(server) as client:
+    async with serving(app, head_seconds=0.5) as server, connected(server) as client:
         await client.send(GET % 1 + GET % 2 + b"GET /3 HT")
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.8)
         await client.send(b"TP/1.1\r\n\r\n")
         app.gate.set()
         assert [(await client.answer())[1] for _ in range(3)] == [b"/1", b"/2", b"/3"]
