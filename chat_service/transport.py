@@ -209,8 +209,15 @@ class Page(Response, Generic[Item]):
 class ProblemField(Response):
     """One wrong field or parameter."""
 
-    pointer: str = Field(examples=["/content/text"])
-    code: str = Field(examples=["too_long"])
+    pointer: str = Field(
+        description="Where in the body (RFC 6901), or the name of the parameter or header.",
+        examples=["/content/text"],
+    )
+    code: str = Field(
+        description="`missing`, `unknown_field`, `wrong_type`, `wrong_format`, `unknown_value`, "
+        "`out_of_range`, `too_long`, `too_short`, `repeated`, or a word of the field's own.",
+        examples=["too_long"],
+    )
     detail: str
 
 

@@ -5,6 +5,8 @@ Owns how a connection is opened on SQLite and PostgreSQL. Leaves transactions to
 `model.migrations`.
 """
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -108,7 +110,7 @@ def _commit_setting(config: Database) -> dict[str, str]:
 
 
 def _open_sqlite(url: URL, config: Database) -> AsyncEngine:
-    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    _make_private(Path(str(url.database)))
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         pool_size=config.pool_size,
@@ -139,6 +141,13 @@ def _open_sqlite(url: URL, config: Database) -> AsyncEngine:
     listen(engine.sync_engine, "connect", prepare)
     listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(path: Path) -> None:
+    """Make the file for its owner alone; where that fails, connecting says why."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -26,7 +26,6 @@ from chat_service.test.postgres import FreshDatabase
 BREAKS: Final = {
     "sqlite": "CREATE TRIGGER broken_{table} BEFORE INSERT ON {table}"
     " BEGIN SELECT RAISE(ABORT, 'broken'); END",
-    # The server's own message then tells the whole row.
     "postgres": "ALTER TABLE {table} ADD CONSTRAINT broken CHECK (workspace_id IS NULL) NOT VALID",
 }
 
