@@ -26,15 +26,18 @@ from pydantic_core import PydanticCustomError
 
 from chat_service.schema import Actor, AuthorType
 
+Json = dict[str, Any]
+"""An object of an answer, of values that JSON knows."""
 
-def _rfc3339(value: datetime) -> str:
+
+def rfc3339(value: datetime) -> str:
     """RFC 3339 in UTC with milliseconds and `Z`."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03}Z"
 
 
 Time = Annotated[
     datetime,
-    PlainSerializer(_rfc3339, return_type=str, when_used="json"),
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
     Field(json_schema_extra={"format": "date-time"}),
 ]
 """A time of an answer: RFC 3339, UTC, milliseconds, `Z`."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import Flag, auto
 from typing import Any, Final, TypeVar, cast
 
+import orjson
 import structlog
 from pydantic import BaseModel, ValidationError
 from quart import Response, current_app, request
@@ -33,7 +34,7 @@ from chat_service.problems import UNKNOWN_FIELD, refused_body, wrong_fields
 from chat_service.schema import Clock, TokenKind
 from chat_service.server.drain import Drain
 from chat_service.tokens import Keys
-from chat_service.transport import CLIENT_ID, IDEMPOTENCY_KEY, Header, Query, Request
+from chat_service.transport import CLIENT_ID, IDEMPOTENCY_KEY, Header, Json, Query, Request
 
 JSON: Final = "application/json"
 IDENTITY: Final = "identity"
@@ -172,7 +173,7 @@ def query(model: type[Parameters], *, gives: str = JSON) -> Parameters:
     accepted = request.headers.get("Accept", "")
     if accepted not in ("", "*/*", gives) and not request.accept_mimetypes[gives]:
         raise NotAcceptable(f"Only {gives} is given here")
-    given = request.args.to_dict(flat=False)
+    given = request.args.to_dict(flat=False) if request.query_string else {}
     doubled = [name for name, values in given.items() if len(values) > 1]
     if doubled:
         raise InvalidParameter(errors=[FieldError(doubled[0], "repeated", "given twice")])
@@ -190,7 +191,7 @@ def query(model: type[Parameters], *, gives: str = JSON) -> Parameters:
 
 
 def answer(
-    body: BaseModel | None,
+    body: BaseModel | Json | None,
     status: int = 200,
     *,
     headers: Mapping[str, str] | None = None,
@@ -200,11 +201,22 @@ def answer(
     given = dict(headers or {})
     if etag is not None:
         given["ETag"] = etag
-        if already_has(etag):
+        if request.method in SAFE and already_has(etag):
             return without_body(304, given)
     if body is None:
         return without_body(status, given)
-    return Response(body.model_dump_json(by_alias=True), status, given, JSON)
+    return Response(_to_json(body), status, given, JSON)
+
+
+def _to_json(body: BaseModel | Json) -> str | bytes:
+    """A model as it describes itself; an object as it is, with the models inside."""
+    if isinstance(body, BaseModel):
+        return body.model_dump_json(by_alias=True)
+    return orjson.dumps(body, default=_plain)
+
+
+def _plain(model: BaseModel) -> Json:
+    return model.model_dump(mode="json", by_alias=True)
 
 
 def without_body(status: int, headers: Mapping[str, str]) -> Response:
@@ -221,11 +233,11 @@ def already_has(etag: str) -> bool:
     return request.method in SAFE and bool({"*", etag} & named)
 
 
-def check_match(etag: str, current: BaseModel) -> None:
+def check_match(etag: str, current: BaseModel | Json) -> None:
     """Compare `If-Match`, where it is given, with the present state; raises PreconditionFailed."""
     wanted = request.headers.get("If-Match")
     if wanted is not None and not {"*", etag} & {item.strip() for item in wanted.split(",")}:
-        raise PreconditionFailed(current=current.model_dump(mode="json"), headers={"ETag": etag})
+        raise PreconditionFailed(current=orjson.loads(_to_json(current)), headers={"ETag": etag})
 
 
 def idempotency_key(field: str | None) -> str | None:

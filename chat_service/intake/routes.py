@@ -76,7 +76,7 @@ async def start_session() -> Response:
         cursor = await _cursor(db, who, started)
     session, sent = session_view(who, row), started.message
     view = message_view(who.is_customer, sent.row, sent.author_name) if sent else None
-    out = StartedResponse.model_construct(session=session, message=view, cursor=cursor)
+    out = {"session": session, "message": view, "cursor": cursor}
     headers = {"Location": f"/v1/sessions/{row.id}"}
     status = 201 if started.created else 200
     return answer(out, status, headers=headers, etag=session_etag(session))

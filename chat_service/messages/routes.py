@@ -100,13 +100,11 @@ async def send_message(session_id: UUID) -> Response:
     )
     sent = await services.send(shared().lanes, draft)
     view = message_view(who.is_customer, sent.row, sent.author_name)
-    headers = {"Location": f"/v1/sessions/{session_id}/messages/{view.id}"}
+    headers = {"Location": f"/v1/sessions/{session_id}/messages/{view['id']}"}
     if sent.repeated:
         headers["Idempotent-Replayed"] = "true"
-    body_out = SentResponse.model_construct(
-        message=view, cursor=message_cursor(who.is_customer, sent.row)
-    )
-    return answer(body_out, 201, headers=headers, etag=message_etag(view))
+    stored = {"message": view, "cursor": message_cursor(who.is_customer, sent.row)}
+    return answer(stored, 201, headers=headers, etag=message_etag(view))
 
 
 @blueprint.get("")
@@ -122,7 +120,7 @@ async def list_messages(session_id: UUID) -> Response:
         rows, links = await page(db, who, session, wanted)
     data = [message_view(who.is_customer, row, row["author_name"]) for row in rows]
     as_of = AsOf(seq=head.position, cursor=str(head))
-    return answer(MessagePage.model_construct(data=data, page=links, as_of=as_of))
+    return answer({"data": data, "page": links, "as_of": as_of})
 
 
 @blueprint.get("/<uuid:message_id>")
@@ -142,7 +140,7 @@ async def get_message(session_id: UUID, message_id: UUID) -> Response:
         await queries.access(db, who, session_id, message_id)
         row = (await queries.by_id(db, who.workspace_id, [message_id]))[message_id]
     view = message_view(who.is_customer, row, row["author_name"])
-    return answer(MessageResponse.model_construct(message=view), etag=message_etag(view))
+    return answer({"message": view}, etag=message_etag(view))
 
 
 @blueprint.patch("/<uuid:message_id>")
@@ -168,7 +166,7 @@ async def edit_message(session_id: UUID, message_id: UUID) -> Response:
         await db.flush()
         row = (await queries.by_id(db, who.workspace_id, [message_id]))[message_id]
     view = message_view(who.is_customer, row, row["author_name"])
-    return answer(MessageResponse.model_construct(message=view), etag=message_etag(view))
+    return answer({"message": view}, etag=message_etag(view))
 
 
 @blueprint.delete("/<uuid:message_id>")

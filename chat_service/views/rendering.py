@@ -92,8 +92,7 @@ def _data(
     kind = row.type.partition(".")[0]
     if kind == "message" and row.message_id in messages_by_id:
         message = messages_by_id[row.message_id]
-        view = message_view(viewer.is_customer, message, message["author_name"])
-        data["message"] = view.model_dump(mode="json")
+        data["message"] = message_view(viewer.is_customer, message, message["author_name"])
     elif kind == "session" and session is not None:
         data["session"] = session_view(viewer, session).model_dump(mode="json")
     if viewer.is_customer:
