@@ -6,10 +6,10 @@ both databases, in the order of locks that holds everywhere.
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
-from sqlalchemy import bindparam, insert, select, tuple_, update
+from sqlalchemy import Select, and_, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.agents import queries as agents
@@ -90,19 +90,38 @@ async def _read(db: AsyncSession, workspace_id: WorkspaceId, drafts: list[Draft]
     )
 
 
-_STORED: Final = select(MESSAGES).where(
-    MESSAGES.c.workspace_id == bindparam("workspace"),
-    tuple_(MESSAGES.c.session_id, MESSAGES.c.author_slot, MESSAGES.c.client_message_id).in_(
-        bindparam("keys", expanding=True)
-    ),
-)
+@cache
+def _find_stored(count: int) -> Select[Any]:
+    """Look `count` keys up, each by the whole index of the natural key.
+
+    A list of rows, `(…) IN ((…), …)`, would say the same and read all messages of the workspace on
+    SQLite.
+    """
+    column = MESSAGES.c
+    keys = (
+        and_(
+            column.session_id == bindparam(f"session_{number}"),
+            column.author_slot == bindparam(f"slot_{number}"),
+            column.client_message_id == bindparam(f"client_{number}"),
+        )
+        for number in range(count)
+    )
+    return select(MESSAGES).where(column.workspace_id == bindparam("workspace"), or_(*keys))
 
 
 async def _stored(
     db: AsyncSession, workspace_id: WorkspaceId, keys: list[Key]
 ) -> dict[Key, dict[str, Any]]:
     connection = await db.connection()
-    found = await connection.execute(_STORED, {"workspace": workspace_id, "keys": keys})
+    # One statement for each power of two: the last key fills up.
+    count = 1 << (len(keys) - 1).bit_length()
+    values: dict[str, Any] = {"workspace": workspace_id}
+    for number in range(count):
+        session_id, slot, client_message_id = keys[min(number, len(keys) - 1)]
+        values[f"session_{number}"] = session_id
+        values[f"slot_{number}"] = slot
+        values[f"client_{number}"] = client_message_id
+    found = await connection.execute(_find_stored(count), values)
     return {
         (row["session_id"], row["author_slot"], row["client_message_id"]): dict(row)
         for row in found.mappings()
@@ -112,13 +131,12 @@ async def _stored(
 async def _participants(
     db: AsyncSession, workspace_id: WorkspaceId, drafts: list[Draft]
 ) -> set[ParticipantKey]:
-    wanted = [(session, actor.type, actor.id) for session, actor in staff_writing(drafts)]
-    if not wanted:
+    concerned = {session_id for session_id, _ in staff_writing(drafts)}
+    if not concerned:
         return set()
     columns = PARTICIPANTS.c
     query = select(columns.session_id, columns.type, columns.id).where(
-        columns.workspace_id == workspace_id,
-        tuple_(columns.session_id, columns.type, columns.id).in_(wanted),
+        columns.workspace_id == workspace_id, columns.session_id.in_(concerned)
     )
     return {(row.session_id, row.type, row.id) for row in await db.execute(query)}
 

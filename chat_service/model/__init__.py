@@ -49,7 +49,7 @@ __all__ = [
     "table_of",
 ]
 
-# reliability.md calls them the time-outs: a stopped process blocks its workspace for at most 5 s.
+# A process that is stopped inside a transaction blocks its workspace for at most 5 s.
 POSTGRES_SETTINGS: Final = {
     "application_name": "chat-service",
     "idle_in_transaction_session_timeout": "5s",
@@ -57,6 +57,9 @@ POSTGRES_SETTINGS: Final = {
     "statement_timeout": "10s",
     "tcp_user_timeout": "10s",
     "client_connection_check_interval": "5s",
+    # Each query has its index. A plan made while a table was new would else read it whole, and is
+    # kept while the table grows, until the server's statistics catch up.
+    "enable_seqscan": "off",
     "timezone": "UTC",
 }
 

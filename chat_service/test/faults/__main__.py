@@ -62,9 +62,10 @@ class Series:
         return self._failed
 
     def _plan(self, count: int) -> list[Kind]:
-        plan = [self._kinds[at % len(self._kinds)] for at in range(count)]
-        self._random.shuffle(plan)
-        return plan
+        plan: list[Kind] = []
+        while len(plan) < count:
+            plan += self._random.sample(self._kinds, len(self._kinds))
+        return plan[:count]
 
     async def _play(self, plan: list[Kind], server: Server | None) -> None:
         while plan:
@@ -103,7 +104,9 @@ class Series:
             f" ({', '.join(f'{kind} {count}' for kind, count in sorted(kinds.items()))})"
         )
         if not self._failed:
-            print(f"  with 95 % confidence a round fails less often than {3 / rounds:.2%}")
+            print(
+                f"  with 95 % confidence a round fails less often than {1 - 0.05 ** (1 / rounds):.1%}"
+            )
 
 
 async def _outcome(rounds: Rounds, kind: Kind) -> Outcome:

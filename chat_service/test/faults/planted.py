@@ -1,11 +1,11 @@
 """Serves the service with faults that certain messages set off: `python -m` this module.
 
-A fault strikes in the transaction that stores a message with the text of `mark`, once in the life
-of a process. The service itself knows nothing of it: the faults hang on events of SQLAlchemy.
+A fault strikes in the transaction that stores a message with the text of a `mark`, once. The service itself knows nothing of it: the faults hang on events of SQLAlchemy.
 """
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from chat_service.app import Service, create_app
 from chat_service.config import load_config
 from chat_service.server.runner import serve
+from chat_service.test.builders import unique
 from chat_service.test.faults.faulty import FAULTY, hand_in
 from chat_service.test.faults.victim import FAULTY_PART
 
@@ -43,13 +44,14 @@ class Fault(StrEnum):
 
 
 KILLS: Final = frozenset(fault for fault in Fault if fault.startswith("kill"))
+MARK: Final = re.compile(r"fault:(?P<fault>\w+):(?P<pid>\d+):\w+\.")
 BEFORE_COMMIT: Final = (Fault.KILL_BEFORE_COMMIT, Fault.STOP_BEFORE_COMMIT, Fault.ROLL_BACK)
 AFTER_COMMIT: Final = (Fault.KILL_AFTER_COMMIT, Fault.LOSE_COMMIT)
 
 
 def mark(fault: Fault, pid: int) -> str:
-    """The text of a message that sets a fault off in one process, and in no other after it."""
-    return f"fault:{fault}:{pid}."
+    """A text that sets a fault off once in one process, and in no other after it."""
+    return f"fault:{fault}:{pid}:{unique()}."
 
 
 def plant(service: Service) -> "Faults":
@@ -66,17 +68,16 @@ class Faults:
 
     def __init__(self) -> None:
         self._marked: dict[object, Fault] = {}
-        self._struck: set[Fault] = set()
+        self._struck: set[str] = set()
 
     def after_statement(self, _: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
         """A statement was executed."""
         if not statement.startswith("INSERT INTO chat_messages "):
             return
-        words = repr(values)
-        for fault in Fault:
-            if mark(fault, os.getpid()) in words and fault not in self._struck:
-                self._struck.add(fault)
-                self._marked[asyncio.current_task()] = fault
+        for found in MARK.finditer(repr(values)):
+            if int(found["pid"]) == os.getpid() and found[0] not in self._struck:
+                self._struck.add(found[0])
+                self._marked[asyncio.current_task()] = Fault(found["fault"])
         self._strike(Fault.KILL_MID_TRANSACTION)
 
     def before_commit(self, connection: Connection) -> None:

@@ -1,6 +1,7 @@
 """A process that stands still while it holds every lock of its workspace."""
 
 import asyncio
+import sys
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -22,6 +23,7 @@ AT_MOST = 12.0
 machine."""
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at a process in /proc")
 async def test_stopped_process_blocks_its_workspace_at_most_5s(
     postgres: Store, tmp_path: Path
 ) -> None:
