@@ -96,7 +96,7 @@ class Pgbench:
 
     def turn(self, seconds: int) -> Figures:
         """A warm-up, then the window."""
-        self.postgres.query("CHECKPOINT")
+        self.postgres.settle(self.database)
         before = self._stored()
         warm = self._run(round(WARM_UP_SECONDS), log=None)
         began = self._used()

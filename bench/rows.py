@@ -138,7 +138,7 @@ def play(row: Row, stage: Stage, *, runs: int, seconds: int) -> Played:
 def _service_on_postgres(stage: Stage) -> Contender:
     url = stage.postgres.create("chat")
     count = partial(_count_postgres, stage.postgres, "chat")
-    prepare = partial(stage.postgres.query, "CHECKPOINT")
+    prepare = partial(stage.postgres.settle, "chat")
     port, pid, heads = _service(stage, url)
     return Http(port, pid, requests_of(heads), count, prepare, backend=stage.postgres.pid)
 
@@ -176,7 +176,7 @@ def _peer(stage: Stage, name: str, *command: str | Path) -> Contender:
     ids = [post(port, "/sessions", {})["id"] for _ in range(SESSIONS)]
     heads = [head(f"/sessions/{session}/messages", {"text": TEXT}) for session in ids]
     count = partial(_count_postgres, stage.postgres, name)
-    prepare = partial(stage.postgres.query, "CHECKPOINT")
+    prepare = partial(stage.postgres.settle, name)
     return Http(port, pid, requests_of(heads), count, prepare, backend=stage.postgres.pid)
 
 

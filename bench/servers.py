@@ -52,6 +52,11 @@ class Postgres:
         command = [str(POSTGRES_PROGRAMS / "psql"), "-XAtq", "-c", sql, self.url(database)]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
+    def settle(self, database: str) -> None:
+        """Statistics and disk as on a server with a history: nothing is left over for a turn."""
+        self.query("ANALYZE", database)
+        self.query("CHECKPOINT")
+
     def create(self, database: str) -> str:
         """Make an empty database; returns its URL."""
         self.query(f"CREATE DATABASE {database}")
