@@ -39,7 +39,6 @@ class Service:
         self.quart.config.update(
             MAX_CONTENT_LENGTH=config.server.body_bytes,
             BODY_TIMEOUT=config.server.body_seconds,
-            RESPONSE_TIMEOUT=60,
         )
         self._lock = FileLock(config.database.url) if is_sqlite(self.database.engine) else None
         self._asgi: Callable[..., Awaitable[None]] = KeepWrites(self.quart)

@@ -32,6 +32,12 @@ ENVIRONMENTS: Final = ("development", "test", "production")
 SOURCES: Final = {f"{PREFIX}ENVIRONMENT", f"{PREFIX}CONFIG_DIR", f"{PREFIX}SETTINGS"}
 
 
+SERVICE_LINK: Final = re.compile(
+    rf"{PREFIX}(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)?)"
+)
+"""What Kubernetes tells every container of a Service named `chat-service`."""
+
+
 class ConfigError(Exception):
     """The configuration is wrong; `lines` tells what, one line for each setting."""
 
@@ -110,7 +116,7 @@ class Limits:
     edit_seconds: int = _bounded(900, 0, 31_536_000)
     lane_drafts: int = _bounded(2_048, 1, 100_000)
     lane_seconds: float = _bounded(5.0, 0.1, 60)
-    batch_drafts: int = _bounded(256, 1, 1_000)
+    batch_drafts: int = _bounded(256, 1, 512)
     batch_bytes: int = _bounded(1_048_576, 1_024, 16_777_216)
 
 
@@ -198,7 +204,7 @@ def _unknown_variables() -> list[str]:
         for option in attrs.fields(type(getattr(Config(), section)))
     }
     names = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
-    return [f"{name}: no such setting" for name in names]
+    return [f"{name}: no such setting" for name in names if not SERVICE_LINK.fullmatch(name)]
 
 
 def _missing_files() -> list[str]:

@@ -38,14 +38,17 @@ SECRET_KEY_BYTES: Final = 32
 def load_secret_key(config: Auth) -> bytes:
     """The installation's key: the setting, else its file, made at the first start (0600).
 
-    Raises ConfigError for a file that is no good key.
+    Raises ConfigError for a file that is no good key, or that cannot be read or made.
     """
     if config.secret_key is not None:
         return config.secret_key.get_secret_value().encode()
     path = Path(config.secret_key_file)
-    if not path.exists():
-        _make_key_file(path)
-    key = path.read_bytes().strip()
+    try:
+        if not path.exists():
+            _make_key_file(path)
+        key = path.read_bytes().strip()
+    except OSError as error:
+        raise ConfigError([f"auth.secret_key_file: {path}: {error.strerror}"]) from None
     if len(key) < SECRET_KEY_BYTES:
         raise ConfigError([f"auth.secret_key_file: {path} has no key of {SECRET_KEY_BYTES} bytes"])
     return key

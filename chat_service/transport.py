@@ -119,6 +119,14 @@ Attributes = Annotated[
 """A flat object of free data; its size in JSON is bounded by `limits.attributes_bytes`."""
 
 
+_UNSEEN: Final = re.compile("[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+
+
+def shown_name(name: str) -> str:
+    """A name without what turns or hides the text around it: bidi controls and zero-width signs."""
+    return _UNSEEN.sub("", name)
+
+
 def words_of(words: Iterable[str]) -> str:
     """The pattern of a filter: some of these words, joined by commas."""
     one = "|".join(re.escape(word) for word in words)

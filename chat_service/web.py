@@ -37,6 +37,7 @@ from chat_service.tokens import Keys
 from chat_service.transport import CLIENT_ID, IDEMPOTENCY_KEY, Header, Json, Query, Request
 
 JSON: Final = "application/json"
+BODIES: Final = (JSON, "application/merge-patch+json")
 IDENTITY: Final = "identity"
 SAFE: Final = ("GET", "HEAD")
 DOCUMENTED: Final = "_documented"
@@ -157,7 +158,10 @@ async def parse(model: type[Body]) -> Body:
     raw = await request.get_data(cache=False)
     if not raw:
         raw = b"{}"
-    elif request.mimetype != JSON or request.headers.get("Content-Encoding", IDENTITY) != IDENTITY:
+    elif (
+        request.mimetype not in BODIES
+        or request.headers.get("Content-Encoding", IDENTITY) != IDENTITY
+    ):
         raise UnsupportedMediaType()
     try:
         return model.model_validate_json(raw)

@@ -22,7 +22,7 @@ def render(kind: str, value: Any, autogen: AutogenContext) -> str | Literal[Fals
 
 
 def migrate(connection: Connection) -> None:
-    """Run what the command asked for in one transaction."""
+    """Run what the command asked for, inside the transaction of whoever called it."""
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

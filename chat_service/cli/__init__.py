@@ -14,6 +14,7 @@ from chat_service.config import ConfigError
 
 COMMANDS: Final = (
     "create-agent",
+    "create-inbox",
     "create-key",
     "health",
     "migrate",

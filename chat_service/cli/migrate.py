@@ -13,9 +13,9 @@ from chat_service.model import migrations, open_engine
 
 @click.command()
 @click.option("--check", is_flag=True, help="Change nothing; fail where database and code differ.")
-@click.option("--to", default="head", help="A revision; `base` empties the database.")
-def command(check: bool, to: str) -> None:
-    """Bring the database up to date."""
+@click.option("--back-to", "to", help="Go back to a revision; `base` empties the database.")
+def command(check: bool, to: str | None) -> None:
+    """Bring the database up to date, or back to an older revision."""
     try:
         asyncio.run(_migrate(check, to))
     except (CommandError, SQLAlchemyError, OSError) as error:
@@ -23,15 +23,15 @@ def command(check: bool, to: str) -> None:
         sys.exit(1)
 
 
-async def _migrate(check: bool, to: str) -> None:
+async def _migrate(check: bool, to: str | None) -> None:
     engine = open_engine(load_config().database)
     try:
         if check:
             await migrations.check(engine)
-        elif to == "base":
+        elif to is not None:
             await migrations.downgrade(engine, to)
         else:
-            await migrations.upgrade(engine, to)
+            await migrations.upgrade(engine)
     finally:
         await engine.dispose()
-    print("the database is up to date" if to == "head" else f"the database is at {to}")
+    print("the database is up to date" if to is None else f"the database is at {to}")

@@ -3,13 +3,15 @@
 import click
 import orjson
 
-from chat_service.app import create_app
-from chat_service.config import load_config
+from chat_service import routes
 from chat_service.operations.openapi import build_document
+from chat_service.requests import Framework
 
 
 @click.command()
 def command() -> None:
     """Print the API's document, OpenAPI 3.1."""
-    document = build_document(create_app(load_config()).quart)
+    app = Framework("chat_service")
+    routes.register(app)
+    document = build_document(app)
     print(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode())

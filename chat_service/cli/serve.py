@@ -17,7 +17,7 @@ BAD_CONFIGURATION: Final = 3
 
 @click.command()
 @click.option("--host", help="Address to listen on; `*` is every address.")
-@click.option("--port", type=int)
+@click.option("--port", type=click.IntRange(0, 65535))
 @click.option(
     "--workers", type=click.IntRange(1, 256), help="Processes; more than 1 on PostgreSQL."
 )

@@ -7,7 +7,7 @@ from quart import Blueprint, Response, request
 from chat_service.customers import services
 from chat_service.customers.transport import CustomerTokens, CustomerView, NewCustomer, RefreshToken
 from chat_service.errors import InvalidGrant, NotFound, OriginNotAllowed
-from chat_service.events.transaction import transaction
+from chat_service.events.transaction import reading, transaction
 from chat_service.inboxes import queries as inboxes
 from chat_service.model import Customer
 from chat_service.tokens import Refresh
@@ -26,8 +26,9 @@ blueprint = Blueprint("customers", __name__, url_prefix="/v1")
 async def create_customer(inbox_key: str) -> Response:
     """Begin as a new customer of an inbox; pages must be of an origin the inbox allows."""
     body = await parse(NewCustomer)
-    async with transaction() as db:
+    async with reading() as db:
         inbox = await inboxes.access(db, inbox_key, request.headers.get("Origin"))
+    async with transaction() as db:
         customer = await services.create(
             db, inbox, name=body.profile.name, email=body.profile.email, now=now()
         )
@@ -40,10 +41,11 @@ async def create_customer(inbox_key: str) -> Response:
 async def refresh_token() -> Response:
     """Renew a customer's token. The old refresh token stays good until the new one was used."""
     body = await parse(RefreshToken)
+    given = shared().keys.parse_refresh_token(body.refresh_token)
+    if given is None:
+        raise InvalidGrant()
     async with transaction() as db:
-        renewed = await services.refresh(
-            db, shared().keys, shared().auth, text=body.refresh_token, now=now()
-        )
+        renewed = await services.refresh(db, given, shared().auth, now=now())
     if renewed is None:
         raise InvalidGrant("This refresh token was used before; sign in again")
     return answer(_tokens(*renewed))

@@ -11,7 +11,7 @@ from chat_service.events import log
 from chat_service.events.schema import TokenRevoked
 from chat_service.model import Customer, Inbox, Token
 from chat_service.schema import Actor, AuthorType, CustomerId, TokenId, TokenKind, new_id
-from chat_service.tokens import Keys, Refresh
+from chat_service.tokens import Refresh
 
 
 async def create(
@@ -51,7 +51,7 @@ async def begin_family(
 
 
 async def refresh(
-    db: AsyncSession, keys: Keys, config: Auth, *, text: str, now: datetime
+    db: AsyncSession, given: Refresh, config: Auth, *, now: datetime
 ) -> tuple[Customer, Refresh] | None:
     """Renew by a refresh token: the customer and the token's successor.
 
@@ -59,9 +59,6 @@ async def refresh(
     lost answer or a second tab signs nobody out. An older one is a stolen copy: the family ends and
     the answer is None, which the route refuses after the commit. Raises InvalidGrant.
     """
-    given = keys.parse_refresh_token(text)
-    if given is None:
-        raise InvalidGrant()
     token = await _lock_family(db, given)
     if token.revoked_at is not None or token.expires_at is None or token.expires_at <= now:
         raise InvalidGrant()

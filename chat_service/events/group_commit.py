@@ -7,16 +7,16 @@ error. Each caller is answered after the commit of its batch; a caller that leav
 """
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from chat_service.config import Limits
-from chat_service.errors import Overloaded, Unavailable
+from chat_service.errors import Overloaded, ServiceError, Unavailable
 from chat_service.events.transaction import Deadlock, inside_transaction
 
 DEADLOCK_TRIES: Final = 3
@@ -46,6 +46,9 @@ class Lane(Generic[Draft, Result]):
         self._limits = limits
         self._waiting: deque[Waiting[Draft, Result]] = deque()
         self._runner: asyncio.Task[None] | None = None
+        # A batch is of many requests: what is said of it must not go by the id of one of them.
+        self._context = contextvars.copy_context()
+        self._context.run(structlog.contextvars.clear_contextvars)
 
     async def submit(self, draft: Draft, *, size: int) -> Result:
         """Wait for a draft's turn and its commit.
@@ -65,7 +68,7 @@ class Lane(Generic[Draft, Result]):
         waiting.expiry = loop.call_later(self._limits.lane_seconds, self._expire, waiting)
         self._waiting.append(waiting)
         if self._runner is None:
-            self._runner = loop.create_task(self._run())
+            self._runner = loop.create_task(self._run(), context=self._context)
         return await asyncio.shield(waiting.answer)
 
     async def flush(self) -> None:
@@ -106,20 +109,18 @@ class Lane(Generic[Draft, Result]):
         return batch
 
     async def _commit(self, batch: list[Waiting[Draft, Result]]) -> None:
-        """Run a batch; a fault of data is narrowed down by halves until the bad draft is alone."""
+        """Run a batch; a fault of a draft is narrowed down by halves until that draft is alone."""
         try:
             results = await self._try(batch)
-        except DBAPIError as error:
+        except ServiceError as error:
+            _settle(batch, [error] * len(batch))
+        except Exception as error:
             if len(batch) == 1:
                 _settle(batch, [error])
                 return
             half = len(batch) // 2
             await self._commit(batch[:half])
             await self._commit(batch[half:])
-        except Exception as error:
-            if not isinstance(error, Unavailable):
-                log.exception("batch failed", drafts=len(batch))
-            _settle(batch, [error] * len(batch))
         else:
             _settle(batch, results)
 

@@ -5,7 +5,7 @@ An event is who did what to which thing, in ids and codes; free text never stand
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -174,6 +174,7 @@ AnyEvent = (
     | TokenRevoked
 )
 """All of them; what a reader of the log may meet."""
+EVENT_TYPES: Final = tuple(sorted(kind.model_fields["type"].default for kind in get_args(AnyEvent)))
 
 
 def audience_of(visibility: Visibility) -> Literal[Audience.PUBLIC, Audience.INTERNAL]:

@@ -7,7 +7,7 @@ database means for the caller. `transaction()` alone appends to the log: when it
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Final
 
@@ -19,6 +19,8 @@ from chat_service.errors import DatabaseUnavailable, ServiceError, StorageFull
 from chat_service.events import log
 from chat_service.model import is_sqlite, open_sessionmaker
 
+TURN_SECONDS: Final = 5.0
+"""How long a writer waits for its turn on SQLite, as long as for a lock that another program has."""
 SQLITE_FULL: Final = 13
 # busy, locked, read-only, I/O error, corrupt, cannot open, not a database
 SQLITE_UNAVAILABLE: Final = {5, 6, 8, 10, 11, 14, 26}
@@ -42,9 +44,23 @@ class Database:
         self.readers = open_sessionmaker(engine, write=False)
         self.writers = open_sessionmaker(engine, write=True)
         # SQLite's own busy handler polls and is not fair; writers queue here, first come first.
-        self.turn: AbstractAsyncContextManager[object] = (
-            asyncio.Lock() if is_sqlite(engine) else nullcontext()
-        )
+        self._turn = asyncio.Lock() if is_sqlite(engine) else None
+
+    @asynccontextmanager
+    async def taking_turn(self) -> AsyncIterator[None]:
+        """Write alone, on SQLite; raises DatabaseUnavailable where the turn comes too late."""
+        if self._turn is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise DatabaseUnavailable() from None
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def bound(self) -> Iterator[None]:
@@ -82,7 +98,7 @@ async def transaction() -> AsyncIterator[AsyncSession]:
     """
     database = _database.get()
     with _faults():
-        async with database.turn, database.writers() as db:
+        async with database.taking_turn(), database.writers() as db:
             before = _inside.set(True)
             try:
                 yield db

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import and_, func, select
@@ -36,6 +36,14 @@ from chat_service.schema import (
     new_id,
 )
 from chat_service.sessions import services as sessions
+from chat_service.sessions.queries import visible_to
+
+READ: Final = {
+    Permission.SESSIONS_READ_ALL,
+    Permission.SESSIONS_READ_TEAM,
+    Permission.SESSIONS_READ_ASSIGNED,
+    Permission.SESSIONS_READ_UNASSIGNED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,8 @@ def customer_of(caller: Caller, customer_id: UUID | None, attributes: dict[str, 
             raise Forbidden("Only staff name a customer or give attributes")
         return UUID(str(caller.customer_id))
     require(caller, Permission.SESSIONS_WRITE)
+    if not caller.permissions & READ:
+        raise Forbidden("This needs a permission to read sessions")
     if customer_id is None:
         detail = "staff must name the customer"
         raise ValidationFailed(errors=[FieldError("/customer_id", "missing", detail)])
@@ -90,7 +100,7 @@ async def start(
     found = await _repeated(db, customer, start, first)
     created = False
     if found is None and start.resume:
-        found = await _unclosed(db, customer)
+        found = await _unclosed(db, caller, customer)
     elif found is not None and first is not None:
         await _require_same_message(db, found, first)
     if found is None:
@@ -147,10 +157,10 @@ async def _require_same_message(db: AsyncSession, session_id: SessionId, first: 
         raise ClientSessionIdReused()
 
 
-async def _unclosed(db: AsyncSession, customer: Customer) -> SessionId | None:
+async def _unclosed(db: AsyncSession, caller: Caller, customer: Customer) -> SessionId | None:
     query = (
         select(ChatSession.id)
-        .where(*_open_sessions(customer))
+        .where(*_open_sessions(customer), visible_to(caller))
         .order_by(ChatSession.last_activity_at.desc(), ChatSession.id.desc())
         .limit(1)
     )

@@ -161,9 +161,10 @@ class Batch:
             self._wake(draft, session)
             session.waiting_since = session.waiting_since or self.now
             return
-        session.waiting_since = None
-        if session.assignee_id is None and draft.caller.actor.type is AuthorType.AGENT:
-            self._claim(draft, session)
+        if draft.caller.actor.type is AuthorType.AGENT:
+            session.waiting_since = None
+            if session.assignee_id is None:
+                self._claim(draft, session)
         self._join(draft, session)
 
     def _wake(self, draft: Draft, session: LockedSession) -> None:
@@ -266,7 +267,7 @@ def agents_concerned(
         resting = session.status not in (Status.QUEUED, Status.OPEN)
         if draft.caller.is_customer and resting and session.assignee_id is not None:
             concerned.add(session.assignee_id)
-        elif draft.caller.actor.type is AuthorType.AGENT:
+        elif draft.caller.actor.type is AuthorType.AGENT and session.assignee_id is None:
             concerned.add(AgentId(UUID(str(draft.caller.actor.id))))
     return concerned
 

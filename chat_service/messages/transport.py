@@ -18,6 +18,7 @@ from chat_service.transport import (
     Time,
     example,
     rfc3339,
+    shown_name,
 )
 
 
@@ -151,7 +152,7 @@ def message_view(is_customer: bool, row: Mapping[Any, Any], author_name: str | N
         "author": {
             "type": row["author_type"],
             "id": _text(row["author_id"]),
-            "display_name": author_name,
+            "display_name": None if author_name is None else shown_name(author_name),
         },
         "visibility": row["visibility"],
         "content": row["content"],

@@ -60,6 +60,8 @@ POSTGRES_SETTINGS: Final = {
     # Each query has its index. A plan made while a table was new would else read it whole, and is
     # kept while the table grows, until the server's statistics catch up.
     "enable_seqscan": "off",
+    # Nothing here runs long enough to be worth a compilation, which an estimate may start all the same.
+    "jit": "off",
     "timezone": "UTC",
 }
 
@@ -69,8 +71,13 @@ def open_engine(config: Database) -> AsyncEngine:
     url = make_url(config.url)
     if url.get_backend_name() == "sqlite":
         return _open_sqlite(url, config)
+    # The one name of this setting that every PostgreSQL URL uses, and the driver's own.
+    url = url.set(drivername="postgresql+asyncpg")
+    mode = url.query.get("sslmode")
+    if mode is not None:
+        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
     return create_async_engine(
-        url.set(drivername="postgresql+asyncpg"),
+        url,
         pool_size=config.pool_size,
         max_overflow=0,
         pool_timeout=config.pool_seconds,

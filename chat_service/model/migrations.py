@@ -12,9 +12,12 @@ from typing import Final
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+
+from chat_service.model import is_sqlite
 
 LOCK: Final = 7_263_548_190
 """Key of the advisory lock under which one process at a time migrates a PostgreSQL database."""
@@ -54,22 +57,24 @@ def _is_missing_table(error: DBAPIError) -> bool:
     return given[0] == sqlite or given[1] == postgresql
 
 
-async def upgrade(engine: AsyncEngine, to: str = "head") -> None:
-    """Bring a database up to a revision; waits where another process is doing it."""
-    await _run(engine, lambda config: command.upgrade(config, to))
+async def upgrade(engine: AsyncEngine) -> None:
+    """Bring a database up to date; waits where another process is doing it."""
+    await run(engine, lambda config: command.upgrade(config, "head"))
 
 
 async def downgrade(engine: AsyncEngine, to: str) -> None:
     """Take a database back to a revision; `base` is the empty database."""
-    await _run(engine, lambda config: command.downgrade(config, to))
+    await run(engine, lambda config: command.downgrade(config, to))
 
 
 async def check(engine: AsyncEngine) -> None:
     """Compare database and models; raises alembic.util.CommandError where they differ."""
-    await _run(engine, command.check)
+    await run(engine, command.check)
 
 
-async def _run(engine: AsyncEngine, task: Callable[[AlembicConfig], None]) -> None:
+async def run(engine: AsyncEngine, task: Callable[[AlembicConfig], None]) -> None:
+    """Run an Alembic command on a database: alone there, whole or not at all."""
+
     def work(connection: Connection) -> None:
         config = AlembicConfig()
         config.set_main_option("script_location", str(folder()))
@@ -77,10 +82,38 @@ async def _run(engine: AsyncEngine, task: Callable[[AlembicConfig], None]) -> No
         task(config)
 
     async with engine.execution_options(write=True).connect() as connection:
-        if connection.dialect.name == "postgresql":
-            await connection.execute(text("SET statement_timeout = 0"))
-            await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
-            await connection.commit()
-        await connection.run_sync(work)
-        await connection.commit()
-        await connection.invalidate()
+        if is_sqlite(engine):
+            await _let_tables_be_replaced(connection)
+        else:
+            await _wait_for_turn(connection)
+        await connection.run_sync(Connection.detach)  # its settings and its lock end with it
+        async with connection.begin():
+            await connection.run_sync(work)
+            if is_sqlite(engine):
+                await _require_whole_keys(connection)
+
+
+async def _wait_for_turn(connection: AsyncConnection) -> None:
+    """On PostgreSQL one process at a time migrates, however long it takes."""
+    await connection.execute(text("SET statement_timeout = 0"))
+    await connection.execute(text("SET lock_timeout = 0"))
+    await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
+    await connection.commit()
+
+
+async def _let_tables_be_replaced(connection: AsyncConnection) -> None:
+    """SQLite alters a table by replacing it, which with keys enforced would delete what refers to it.
+
+    The setting has no effect inside a transaction, so it is made on the driver's own connection.
+    """
+    raw = await connection.get_raw_connection()
+    driver = raw.driver_connection
+    assert driver is not None
+    await driver.execute("PRAGMA foreign_keys=OFF")
+
+
+async def _require_whole_keys(connection: AsyncConnection) -> None:
+    """Refuse a migration that left a row which refers to none."""
+    broken = (await connection.execute(text("PRAGMA foreign_key_check"))).all()
+    if broken:
+        raise CommandError(f"rows of {broken[0][0]} would refer to rows that are gone")

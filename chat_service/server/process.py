@@ -67,7 +67,10 @@ class DrainingServer(uvicorn.Server):
         gc.freeze()
         gc.set_threshold(20_000, 50, 1_000)
         self._ready()
-        if self._parent is not None:
+        if self._parent is None:
+            # A closed terminal must not cut requests either; the parent of several has its own use.
+            signal.signal(signal.SIGHUP, self.handle_exit)
+        else:
             asyncio.get_running_loop().add_reader(self._parent, self._leave, self._parent)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -21,6 +21,7 @@ from chat_service.transport import (
     Text,
     Time,
     example,
+    shown_name,
 )
 
 SUMMARY_CHARACTERS: Final = 200
@@ -198,7 +199,9 @@ def session_etag(view: SessionView) -> str:
 def _assignee(row: Any) -> Assignee | None:
     if row.assignee_id is None:
         return None
-    return Assignee(type=AuthorType.AGENT, id=row.assignee_id, display_name=row.assignee_name)
+    return Assignee(
+        type=AuthorType.AGENT, id=row.assignee_id, display_name=shown_name(row.assignee_name)
+    )
 
 
 def _last_message(row: Any) -> LastMessage | None:

@@ -94,11 +94,25 @@ def test_each_unknown_key_of_a_file_has_its_line(load: Load, tmp_path: Path) -> 
 
 
 def test_each_unknown_variable_has_its_line(load: Load) -> None:
-    assert complaints(load, SERVER_PROT="1", PORT="1", SERVER="x") == [
-        "CHAT_SERVICE_PORT: no such setting",
+    assert complaints(load, SERVER_PROT="1", PORTS="1", SERVER="x") == [
+        "CHAT_SERVICE_PORTS: no such setting",
         "CHAT_SERVICE_SERVER: no such setting",
         "CHAT_SERVICE_SERVER_PROT: no such setting",
     ]
+
+
+def test_what_kubernetes_tells_of_its_services_is_no_setting_of_ours(load: Load) -> None:
+    links = {
+        "SERVICE_HOST": "10.0.0.1",
+        "SERVICE_PORT": "8080",
+        "SERVICE_PORT_HTTP": "8080",
+        "PORT": "tcp://10.0.0.1:8080",
+        "PORT_8080_TCP": "tcp://10.0.0.1:8080",
+        "PORT_8080_TCP_PROTO": "tcp",
+        "PORT_8080_TCP_PORT": "8080",
+        "PORT_8080_TCP_ADDR": "10.0.0.1",
+    }
+    assert load(**links) == Config()
 
 
 def test_each_value_out_of_bounds_has_its_line(load: Load) -> None:

@@ -51,6 +51,13 @@ def test_refuses_a_file_that_holds_no_whole_key(tmp_path: Path, content: str) ->
     assert path.read_text() == content
 
 
+def test_a_file_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "var").touch()
+    with pytest.raises(ConfigError) as refused:
+        load_secret_key(Auth(secret_key_file=str(tmp_path / "var" / "secret_key")))
+    assert len(refused.value.lines) == 1 and "auth.secret_key_file" in refused.value.lines[0]
+
+
 def test_the_setting_counts_and_makes_no_file(tmp_path: Path) -> None:
     path = tmp_path / "secret_key"
     config = Auth(secret_key=Secret("s" * 32), secret_key_file=str(path))

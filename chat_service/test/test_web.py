@@ -60,6 +60,12 @@ async def test_if_match_lets_the_version_seen_be_changed(
     assert (await stage.call(change, headers={"If-Match": "*"})).status_code == 200
 
 
+async def test_a_merge_patch_may_be_called_by_its_name(stage: Stage) -> None:
+    headers = {"Content-Type": "application/merge-patch+json"}
+    response = await stage.call(PATCH, content=b'{"subject": "Order 17"}', headers=headers)
+    assert (response.status_code, response.json()["session"]["subject"]) == (200, "Order 17")
+
+
 async def test_deleting_answers_without_content(stage: Stage) -> None:
     response = await stage.call(DELETE)
     assert (response.status_code, response.content) == (204, b"")
@@ -67,22 +73,18 @@ async def test_deleting_answers_without_content(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("address", addresses())
-async def test_unknown_query_parameter_is_400(stage: Stage, address: str) -> None:
+async def test_unknown_query_parameter_is_400_unknown_body_field_is_422(
+    stage: Stage, address: str
+) -> None:
     before = await rows_of(stage.workspace)
     response = await stage.call(address, query="?unknown=1")
     assert (response.status_code, response.json()["code"]) == (400, "unknown_parameter")
     assert response.json()["errors"][0]["pointer"] == "unknown"
-    assert await rows_of(stage.workspace) == before
-
-
-@pytest.mark.parametrize("address", BODIES)
-async def test_unknown_body_field_is_422(stage: Stage, address: str) -> None:
-    before = await rows_of(stage.workspace)
-    body = {**BODIES[address](stage), "unknown~/": 1}
-    response = await stage.call(address, json=body)
-    assert (response.status_code, response.json()["code"]) == (422, "validation_failed")
-    error = {item["pointer"]: item["code"] for item in response.json()["errors"]}
-    assert error == {"/unknown~0~1": "unknown_field"}
+    if address in BODIES:
+        response = await stage.call(address, json={**BODIES[address](stage), "unknown~/": 1})
+        assert (response.status_code, response.json()["code"]) == (422, "validation_failed")
+        error = {item["pointer"]: item["code"] for item in response.json()["errors"]}
+        assert error == {"/unknown~0~1": "unknown_field"}
     assert await rows_of(stage.workspace) == before
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service.events.log import Stream
 from chat_service.messages import queries as messages
 from chat_service.messages.transport import message_view
-from chat_service.schema import Actor, CursorKind, SessionId, Status, WorkspaceId
+from chat_service.schema import Actor, AuthorType, CursorKind, SessionId, Status, WorkspaceId
 from chat_service.sessions import queries as sessions
 from chat_service.sessions.transport import OPEN_FOR_CUSTOMERS, session_view
 from chat_service.transport import ActorView
@@ -73,7 +73,7 @@ def _envelope(
         "stream": f"session:{row.session_id}" if in_session else "workspace",
         "seq": row.public_seq if viewer.is_customer else row.seq,
         "cursor": str(stream.cursor(getattr(row, name), row.id)),
-        "actor": ActorView.of(Actor(row.actor_type, row.actor_id)),
+        "actor": _actor(viewer, row),
         "data": _data(viewer, row, session, messages_by_id),
         "session": session_view(viewer, session) if session is not None else None,
         "schema": 1,
@@ -81,6 +81,13 @@ def _envelope(
     if viewer.is_customer:
         return CustomerEnvelope(**shared)
     return StaffEnvelope(**shared, public_seq=row.public_seq)
+
+
+def _actor(viewer: Viewer, row: Row[Any]) -> ActorView:
+    """Who did it. Of staff a customer knows who wrote to him, and not who moved his session."""
+    known = row.actor_type is AuthorType.CUSTOMER or row.type == "message.created"
+    hidden = viewer.is_customer and not known
+    return ActorView.of(Actor(row.actor_type, None if hidden else row.actor_id))
 
 
 def _data(

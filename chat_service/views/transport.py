@@ -5,8 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
+from chat_service.events.schema import EVENT_TYPES
 from chat_service.sessions.transport import SessionView
-from chat_service.transport import ActorView, Query, Response, Time
+from chat_service.transport import ActorView, Query, Response, Time, words_of
 
 EVENTS_AT_MOST = 500
 
@@ -61,5 +62,7 @@ class EventsQuery(Query):
     """Everything behind `after`, a cursor of the workspace's log; `types` filters, by commas."""
 
     after: str | None = Field(default=None, max_length=512)
-    types: str | None = Field(default=None, max_length=1024)
+    types: str | None = Field(
+        default=None, pattern=words_of(EVENT_TYPES), examples=["message.created,session.closed"]
+    )
     limit: int = Field(default=100, ge=1)

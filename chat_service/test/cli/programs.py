@@ -35,7 +35,7 @@ class Shell:
         done = subprocess.run(
             [*COMMAND, *arguments],
             cwd=self.folder,
-            env=self._environment(settings),
+            env=self.environment(settings),
             input=given,
             capture_output=True,
             text=True,
@@ -49,7 +49,7 @@ class Shell:
         process = subprocess.Popen(
             [*COMMAND, "serve", "--port", "0", *arguments],
             cwd=self.folder,
-            env=self._environment(settings),
+            env=self.environment(settings),
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -62,7 +62,7 @@ class Shell:
             process.kill()
             process.communicate()
 
-    def _environment(self, settings: dict[str, str]) -> dict[str, str]:
+    def environment(self, settings: dict[str, str]) -> dict[str, str]:
         outer = {k: v for k, v in os.environ.items() if not k.startswith("CHAT_SERVICE_")}
         inner = {"DATABASE_URL": self.url, "AUTH_HASH_MEMORY_KIB": "64", "AUTH_HASH_ROUNDS": "1"}
         inner |= {"SERVER_BALANCER_SECONDS": "0"} | self.settings | settings

@@ -21,7 +21,7 @@ def test_brings_an_empty_database_up_to_date_and_back(bare_shell: Shell) -> None
         up = bare_shell.run("migrate")
         assert (up.code, up.out) == (0, "the database is up to date\n")
     assert {"chat_sessions", "chat_events"} <= tables(bare_shell)
-    down = bare_shell.run("migrate", "--to", "base")
+    down = bare_shell.run("migrate", "--back-to", "base")
     assert (down.code, down.out) == (0, "the database is at base\n")
     assert tables(bare_shell) <= {"alembic_version"}
 
@@ -40,7 +40,7 @@ def test_check_fails_on_an_old_schema_and_changes_nothing(bare_shell: Shell) -> 
 
 
 def test_a_revision_that_is_none_fails_in_one_line(shell: Shell) -> None:
-    failed = shell.run("migrate", "--to", "9999")
+    failed = shell.run("migrate", "--back-to", "9999")
     assert (failed.code, failed.out) == (1, "")
     assert failed.err.startswith("migration failed: ") and "Traceback" not in failed.err
 

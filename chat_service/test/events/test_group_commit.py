@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy.exc import IntegrityError
 
 from chat_service.config import Limits
@@ -233,11 +234,24 @@ async def test_an_unknown_outcome_is_told_to_all_and_nothing_is_tried_again(
     assert write.tries == [["a", "b"]]
 
 
-async def test_a_fault_of_the_program_is_told_to_all(reported: list[Any]) -> None:
+async def test_a_draft_that_trips_the_program_fails_alone(reported: list[Any]) -> None:
     fault = ZeroDivisionError()
-    write = Writing(lambda _: fault)
-    assert await submit(Lane(write, Limits()), ["a", "b"]) == [fault, fault]
-    assert write.tries == [["a", "b"]] and reported == []
+    write = Writing(holding("bad", fault))
+    told = await submit(Lane(write, Limits()), ["a", "bad", "b"])
+    assert told == ["a is stored", fault, "b is stored"]
+    assert reported == []
+
+
+async def test_a_batch_does_not_go_by_the_request_that_began_it() -> None:
+    seen: list[dict[str, Any]] = []
+
+    async def write(drafts: Sequence[str]) -> list[str | Exception]:
+        seen.append(structlog.contextvars.get_contextvars())
+        return list(drafts)
+
+    with structlog.contextvars.bound_contextvars(request_id="one of many"):
+        await submit(Lane(write, Limits()), ["a", "b"])
+    assert seen == [{}]
 
 
 async def test_a_lane_goes_on_after_a_batch_that_failed() -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from chat_service.app import Service
-from chat_service.errors import ServiceError
+from chat_service.errors import DatabaseUnavailable, ServiceError
 from chat_service.events.transaction import inside_transaction, transaction
 from chat_service.model import Workspace as WorkspaceRow
 from chat_service.schema import new_id, utc_now
@@ -145,6 +145,27 @@ async def test_writers_on_sqlite_go_in_the_order_they_came(on_sqlite: Service) -
     async with asyncio.timeout(PATIENCE):
         await asyncio.gather(*waiting)
     assert entered == [0, 1, 2, 3, 4]
+
+
+async def test_a_writer_whose_turn_comes_too_late_is_told_so(on_sqlite: Service) -> None:
+    """As where another program holds the file: what waits for ever is worse than a refusal."""
+    entered = asyncio.Event()
+
+    async def hold() -> None:
+        async with transaction():
+            entered.set()
+            await asyncio.Event().wait()
+
+    holder = asyncio.create_task(hold())
+    await entered.wait()
+    with pytest.raises(DatabaseUnavailable):
+        async with transaction():
+            pass
+    holder.cancel()
+    await asyncio.wait([holder])
+    async with transaction() as db:
+        db.add(row("after"))
+    assert await count(on_sqlite, "after") == 1
 
 
 async def test_a_writer_that_no_longer_waits_holds_nobody_up(on_sqlite: Service) -> None:

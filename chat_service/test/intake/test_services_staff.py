@@ -51,6 +51,27 @@ async def test_staff_must_name_the_customer(workspace: Workspace) -> None:
     ]
 
 
+READS = {P.SESSIONS_READ_ALL, P.SESSIONS_READ_TEAM}
+READS |= {P.SESSIONS_READ_ASSIGNED, P.SESSIONS_READ_UNASSIGNED}
+
+
+async def test_staff_who_may_read_no_session_start_none(workspace: Workspace) -> None:
+    key, customer = await workspace.key(set(Permission) - READS), await workspace.customer()
+    assert await refusal(key, customer_id=customer.id) == (403, "forbidden")
+    assert (await customer.get("/v1/sessions")).json()["data"] == []
+
+
+async def test_staff_resume_only_what_they_may_see(workspace: Workspace) -> None:
+    bob, customer = await workspace.agent(), await workspace.customer()
+    held = (await bob.start("Hello", customer_id=customer.id))["session"]["id"]
+    narrow = await workspace.key(set(Permission) - {P.SESSIONS_READ_ALL, P.SESSIONS_READ_TEAM})
+    begun = await narrow.start(customer_id=customer.id, mode="resume_or_create")
+    assert begun["session"]["id"] != held
+    wide = await workspace.key()
+    resumed = await wide.start(None, customer_id=customer.id, mode="resume_or_create")
+    assert resumed["session"]["id"] in (held, begun["session"]["id"])
+
+
 async def test_an_unknown_customer_and_a_foreign_one_are_404(workspace: Workspace) -> None:
     bob = await workspace.agent()
     elsewhere = await build_workspace(workspace.service, workspace.client)

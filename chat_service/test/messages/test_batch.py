@@ -1,7 +1,7 @@
 """What a batch decides for its drafts: who may write where, and what that does to the session."""
 
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -103,6 +103,15 @@ def test_a_note_moves_nothing_and_may_be_written_in_every_state(
     outcome = settle(draft(writer, visibility=NOTE), here)
     assert (here.status, here.assignee_id, here.waiting_since) == (status, None, EARLIER)
     assert (outcome.types, outcome.batch.joined) == ([SAID], [])
+
+
+@pytest.mark.parametrize(
+    ("writer", "waits"), [(agent(), None), (key(), EARLIER)], ids=["agent", "key"]
+)
+def test_a_customer_waits_until_an_agent_answers(writer: Caller, waits: datetime | None) -> None:
+    here = session(Status.OPEN, assignee_id=BOB, waiting_since=EARLIER)
+    settle(draft(writer), here)
+    assert here.waiting_since == waits
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.SNOOZED, Status.CLOSED])

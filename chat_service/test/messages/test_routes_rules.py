@@ -157,7 +157,7 @@ async def narrow(tmp_path: Path) -> AsyncIterator[Workspace]:
 async def test_a_full_lane_refuses_a_send_at_once(narrow: Workspace) -> None:
     customer = await narrow.customer()
     session_id = await empty_session(customer)
-    async with narrow.service.database.turn:
+    async with narrow.service.database.taking_turn():
         sends = [asyncio.create_task(customer.send(session_id)) for _ in range(3)]
         refused, waiting = await asyncio.wait(sends, return_when=asyncio.FIRST_COMPLETED)
         assert {refusal(await each) for each in refused} == {(503, "overloaded")}

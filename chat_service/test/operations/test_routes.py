@@ -31,12 +31,12 @@ def config(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> Conf
 
 @asynccontextmanager
 async def client_of(
-    config: Config, *, schema: str | None = None, drained: bool = False
+    config: Config, *, migrated: bool = False, drained: bool = False
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a service whose database has that schema, drained or not."""
+    """A client of a service whose database is up to date or empty, drained or not."""
     service = create_app(config)
-    if schema is not None:
-        await migrations.upgrade(service.database.engine, schema)
+    if migrated:
+        await migrations.upgrade(service.database.engine)
     if drained:
         await service.drain.run(wait=0, limit=1, stop=service.lanes.flush)
     transport = httpx2.ASGITransport(app=service)
@@ -52,7 +52,7 @@ async def test_is_alive_and_ready(client: httpx2.AsyncClient, path: str) -> None
 
 
 async def test_is_not_ready_while_it_drains_and_alive_all_the_same(config: Config) -> None:
-    async with client_of(config, schema="head", drained=True) as client:
+    async with client_of(config, migrated=True, drained=True) as client:
         ready, live = await client.get("/health/ready"), await client.get("/health/live")
     assert (ready.status_code, ready.json()["code"]) == (503, "unavailable")
     assert ready.json()["detail"] == "The service is shutting down"
@@ -61,7 +61,7 @@ async def test_is_not_ready_while_it_drains_and_alive_all_the_same(config: Confi
 
 
 async def test_is_ready_on_a_database_of_its_schema(config: Config) -> None:
-    async with client_of(config, schema="head") as client:
+    async with client_of(config, migrated=True) as client:
         assert (await client.get("/health/ready")).status_code == 200
 
 

@@ -37,10 +37,11 @@ async def test_what_start_up_made_is_left_out_of_collections() -> None:
     assert frozen > 1_000
 
 
-async def test_a_request_in_flight_is_answered_after_sigterm() -> None:
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGHUP])
+async def test_a_request_in_flight_is_answered_after_a_signal(sig: signal.Signals) -> None:
     async with running(**NO_WAIT) as service:
         answer = await service.begin()
-        service.process.terminate()
+        service.process.send_signal(sig)
         assert await answer == (200, "slow")
         assert await service.ended() == 0
 

@@ -19,6 +19,29 @@ SEQ, VERSION, POS = 73_400_000, 86_500_000, 91_200_000
 STAFF_NUMBER = re.compile(r"(?<![0-9a-fA-F])(7340|8650|9120)\d{4}(?![0-9a-fA-F])")
 
 
+async def test_of_staff_a_customer_knows_who_wrote_to_him_and_no_more(
+    workspace: Workspace,
+) -> None:
+    customer, bob, admin = (
+        await workspace.customer(),
+        await workspace.agent(),
+        await workspace.agent(Role.ADMIN),
+    )
+    session_id = (await customer.start())["session"]["id"]
+    await act(bob, session_id, "claim")
+    await bob.send(session_id, "Hello")
+    await act(admin, session_id, "close")
+    seen = await customer.events(session_id)
+    assert {(event["type"], event["actor"]["type"], event["actor"]["id"]) for event in seen} == {
+        ("message.created", "customer", customer.id),
+        ("session.assigned", "agent", None),
+        ("participant.joined", "agent", None),
+        ("message.created", "agent", bob.id),
+        ("session.closed", "agent", None),
+    }
+    assert all(event["actor"]["id"] for event in await admin.events(session_id))
+
+
 async def lift_staff_numbers(workspace: Workspace, session_id: str) -> None:
     """Let all that only staff count be far above what a customer counts, and easy to find."""
     await change_row(workspace, ChatSession, session_id, last_seq=SEQ, version=VERSION)

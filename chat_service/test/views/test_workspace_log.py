@@ -80,6 +80,14 @@ async def test_every_type_of_event_occurs_and_says_what_it_must(
     assert set(DATA) == {kind.model_fields["type"].default for kind in get_args(AnyEvent)}
 
 
+@pytest.mark.parametrize("types", ["session.exploded", "message.created,", "", "Message.Created"])
+async def test_a_type_that_does_not_exist_is_refused(key: Person, types: str) -> None:
+    """To leave it out in silence would look like a workspace where it never happens."""
+    response = await key.get("/v1/events", params={"types": types})
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_parameter")
+    assert response.json()["errors"][0]["pointer"] == "types"
+
+
 async def test_every_event_has_the_one_envelope(workspace: Workspace, key: Person) -> None:
     session_id = await everything_happens(workspace)
     for event in await walk(key, "/v1/events"):
@@ -152,7 +160,7 @@ async def test_types_filter_and_the_cursor_moves_all_the_same(
     workspace: Workspace, key: Person, limit: int
 ) -> None:
     await everything_happens(workspace)
-    wanted = "session.closed,message.deleted,no.such_type"
+    wanted = "session.closed,message.deleted"
     events = await walk(key, "/v1/events", types=wanted, limit=limit)
     assert [event["type"] for event in events] == ["message.deleted", "session.closed"]
     end = (await page(key, "/v1/events", types=wanted))["next_cursor"]
