@@ -4,7 +4,7 @@ from quart import Blueprint, Response, request
 
 from chat_service.agents import services
 from chat_service.agents.transport import AgentView, SignedIn, SignIn
-from chat_service.errors import InvalidGrant, TooManyTries
+from chat_service.errors import InvalidGrant, Overloaded, TooManyTries
 from chat_service.events.transaction import transaction
 from chat_service.transport import Empty
 from chat_service.web import Who, answer, caller, document, now, parse, shared
@@ -13,7 +13,12 @@ blueprint = Blueprint("auth", __name__, url_prefix="/v1/auth")
 
 
 @blueprint.post("/sign-in")
-@document(Who.PUBLIC, body=SignIn, answers={200: SignedIn}, errors=[InvalidGrant, TooManyTries])
+@document(
+    Who.PUBLIC,
+    body=SignIn,
+    answers={200: SignedIn},
+    errors=[InvalidGrant, TooManyTries, Overloaded],
+)
 async def sign_in() -> Response:
     """Sign an agent in by e-mail and password."""
     body = await parse(SignIn)

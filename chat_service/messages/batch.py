@@ -119,10 +119,12 @@ class Batch:
 
     def _check(self, draft: Draft, session: LockedSession) -> None:
         """Refuse before any number is given and before anything has changed."""
-        if session.message_count >= self.limits.session_messages:
+        note = draft.visibility is Visibility.INTERNAL
+        held = session.last_seq - session.last_public_seq if note else session.message_count
+        if held >= self.limits.session_messages:
             raise SessionFull()
         self._check_reply(draft)
-        if draft.visibility is Visibility.INTERNAL:
+        if note:
             return
         if session.status is Status.CLOSED:
             reopen = is_reopenable(session.closed_at, session.reopen_seconds, now=self.now)

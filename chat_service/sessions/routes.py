@@ -1,10 +1,12 @@
 """Read, list and change sessions. Starting one is in `intake`, what is said in `messages`."""
 
+from typing import Any
 from uuid import UUID
 
 from quart import Blueprint, Response
+from sqlalchemy import Row
 
-from chat_service.auth import require
+from chat_service.auth import Caller, require
 from chat_service.errors import (
     AlreadyAssigned,
     CursorFilterMismatch,
@@ -73,8 +75,7 @@ async def get_session(session_id: UUID) -> Response:
     who = await caller()
     async with reading() as db:
         row = await queries.summary(db, who, session_id)
-    view = session_view(who, row)
-    return answer(SessionResponse(session=view), etag=session_etag(view))
+    return _shown(who, row)
 
 
 @blueprint.patch("/<uuid:session_id>")
@@ -98,8 +99,7 @@ async def patch_session(session_id: UUID) -> Response:
         await services.patch(db, who, session, fields, limits=shared().limits, now=now())
         await db.flush()
         row = await queries.summary(db, who, session_id)
-    view = session_view(who, row)
-    return answer(SessionResponse(session=view), etag=session_etag(view))
+    return _shown(who, row)
 
 
 @blueprint.post("/<uuid:session_id>/claim")
@@ -118,8 +118,7 @@ async def claim_session(session_id: UUID) -> Response:
         await services.claim(db, who, session_id, now=now())
         await db.flush()
         row = await queries.summary(db, who, session_id)
-    view = session_view(who, row)
-    return answer(SessionResponse(session=view), etag=session_etag(view))
+    return _shown(who, row)
 
 
 @blueprint.post("/<uuid:session_id>/assign")
@@ -146,8 +145,7 @@ async def assign_session(session_id: UUID) -> Response:
         await services.assign(db, who, session, AgentId(body.assignee.id), now=now())
         await db.flush()
         row = (await queries.summaries_by_id(db, who.workspace_id, [session.id]))[session.id]
-    view = session_view(who, row)
-    return answer(SessionResponse(session=view), etag=session_etag(view))
+    return _shown(who, row)
 
 
 @blueprint.post("/<uuid:session_id>/close")
@@ -159,8 +157,7 @@ async def close_session(session_id: UUID) -> Response:
         await services.close(db, who, session_id, reason=body.reason, now=now())
         await db.flush()
         row = await queries.summary(db, who, session_id)
-    view = session_view(who, row)
-    return answer(SessionResponse(session=view), etag=session_etag(view))
+    return _shown(who, row)
 
 
 @blueprint.post("/<uuid:session_id>/reopen")
@@ -179,5 +176,10 @@ async def reopen_session(session_id: UUID) -> Response:
         session = await services.reopen(db, who, session_id, now=now())
         await db.flush()
         row = (await queries.summaries_by_id(db, who.workspace_id, [session.id]))[session.id]
+    return _shown(who, row)
+
+
+def _shown(who: Caller, row: Row[Any]) -> Response:
+    """A session as its caller sees it, with its version."""
     view = session_view(who, row)
     return answer(SessionResponse(session=view), etag=session_etag(view))

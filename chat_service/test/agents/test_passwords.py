@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from chat_service.agents.passwords import Passwords
+from chat_service.agents.passwords import WAITING_AT_MOST, Passwords
 from chat_service.config import Auth
 
 CHEAP = Auth(hash_memory_kib=64, hash_rounds=1)
@@ -46,3 +46,11 @@ async def test_a_stored_password_of_lower_cost_is_outdated_and_still_fits() -> N
 @pytest.mark.parametrize("stored", ["", "x", "$argon2id$", "$2b$12$" + "a" * 53])
 async def test_what_is_no_hash_fits_nothing(stored: str) -> None:
     assert not await Passwords(CHEAP).fits(stored, "x")
+
+
+async def test_whoever_comes_while_too_many_wait_is_refused_at_once() -> None:
+    passwords = Passwords(CHEAP)
+    tries = [passwords.hash("x") for _ in range(WAITING_AT_MOST + 1)]
+    told = await asyncio.gather(*tries, return_exceptions=True)
+    assert [type(each).__name__ for each in told].count("Overloaded") == 1
+    assert await passwords.hash("later")
