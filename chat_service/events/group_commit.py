@@ -20,6 +20,8 @@ from chat_service.errors import Overloaded, ServiceError, Unavailable
 from chat_service.events.transaction import Deadlock, inside_transaction
 
 DEADLOCK_TRIES: Final = 3
+UNDIVIDED: Final = 16
+"""So many drafts go together, whoever waits behind them."""
 
 Draft = TypeVar("Draft")
 Result = TypeVar("Result")
@@ -96,10 +98,15 @@ class Lane(Generic[Draft, Result]):
             _settle(left, [Unavailable()] * len(left))
 
     def _take(self) -> list[Waiting[Draft, Result]]:
-        """The next batch: in order, bounded in number and bytes, never empty."""
+        """The next batch: in order, bounded in number and bytes, never empty.
+
+        Of many that wait half are left: senders who wait for their answers would else move in step,
+        and the database and this process would wait for each other by turns.
+        """
         batch: list[Waiting[Draft, Result]] = []
         size = 0
-        while self._waiting and len(batch) < self._limits.batch_drafts:
+        most = min(max(len(self._waiting) // 2, UNDIVIDED), self._limits.batch_drafts)
+        while self._waiting and len(batch) < most:
             size += self._waiting[0].size
             if batch and size > self._limits.batch_bytes:
                 break

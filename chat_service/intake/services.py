@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chat_service.agents import queries as agents
 from chat_service.auth import Caller, require
 from chat_service.config import Limits
 from chat_service.customers import queries as customers
@@ -18,6 +19,7 @@ from chat_service.errors import (
     Forbidden,
     ServiceError,
     TooManyOpenSessions,
+    Unauthenticated,
     ValidationFailed,
 )
 from chat_service.events import log
@@ -109,7 +111,16 @@ async def start(
     message = None
     if first is not None:
         message = await _first_message(db, found, first, limits=limits, now=now)
+    if created and caller.actor.type is AuthorType.AGENT:
+        await _require_active(db, caller)
     return Started(found, message, created)
+
+
+async def _require_active(db: AsyncSession, caller: Caller) -> None:
+    """Whoever holds the new session must still be able to; agents are locked after sessions."""
+    agent_id = AgentId(UUID(str(caller.actor.id)))
+    if not await agents.lock_active(db, caller.workspace_id, [agent_id]):
+        raise Unauthenticated()
 
 
 async def _repeated(

@@ -119,12 +119,10 @@ class Batch:
 
     def _check(self, draft: Draft, session: LockedSession) -> None:
         """Refuse before any number is given and before anything has changed."""
-        note = draft.visibility is Visibility.INTERNAL
-        held = session.last_seq - session.last_public_seq if note else session.message_count
-        if held >= self.limits.session_messages:
+        if session.message_count >= self.limits.session_messages:
             raise SessionFull()
         self._check_reply(draft)
-        if note:
+        if draft.visibility is Visibility.INTERNAL:
             return
         if session.status is Status.CLOSED:
             reopen = is_reopenable(session.closed_at, session.reopen_seconds, now=self.now)

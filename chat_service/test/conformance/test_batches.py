@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from chat_service.app import Service
 from chat_service.errors import ClientMessageIdReused, NotFound, ServiceError
+from chat_service.events.group_commit import UNDIVIDED
 from chat_service.messages.drafts import Sent
 from chat_service.test.builders import Workspace, unique, writing
 from chat_service.test.conformance.acts import draft_by, send_all
@@ -37,10 +38,10 @@ async def only_once(service: Service, client_message_id: str) -> AsyncIterator[N
 async def test_drafts_of_one_turn_are_one_transaction(workspace: Workspace) -> None:
     service, customer = workspace.service, await workspace.customer()
     session_id = (await customer.start(None))["session"]["id"]
-    drafts = [await draft_by(service, customer, session_id) for _ in range(SENDERS)]
+    drafts = [await draft_by(service, customer, session_id) for _ in range(UNDIVIDED)]
     with watching(service.database.engine) as sql:
         told = await send_all(service, drafts)
-    assert [sent.row["seq"] for sent in told] == list(range(1, SENDERS + 1))
+    assert [sent.row["seq"] for sent in told] == list(range(1, UNDIVIDED + 1))
     assert len(sql.writes()) == 1
 
 
@@ -52,16 +53,13 @@ async def test_drafts_of_one_turn_are_one_transaction(workspace: Workspace) -> N
     ],
     ids=["words", "words and data"],
 )
-async def test_a_batch_is_bounded_in_bytes_of_all_that_was_given(
+async def test_the_size_of_a_draft_counts_all_that_was_given(
     workspace: Workspace, fields: dict[str, Any]
 ) -> None:
-    service, customer = workspace.service, await workspace.customer()
+    customer = await workspace.customer()
     session_id = (await customer.start(None))["session"]["id"]
-    drafts = [await draft_by(service, customer, session_id, **fields) for _ in range(SENDERS)]
-    with watching(service.database.engine) as sql:
-        told = await send_all(service, drafts)
-    assert [sent.row["seq"] for sent in told] == list(range(1, SENDERS + 1))
-    assert len(sql.writes()) == 2, "64 of 16 KiB are more than 1 MiB"
+    draft = await draft_by(workspace.service, customer, session_id, **fields)
+    assert 16_000 < draft.size < 18_000
 
 
 async def test_bad_draft_fails_alone_in_its_batch(workspace: Workspace) -> None:

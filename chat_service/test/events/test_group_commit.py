@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from chat_service.config import Limits
 from chat_service.errors import Conflict, DatabaseUnavailable, StorageFull, Unavailable
-from chat_service.events.group_commit import DEADLOCK_TRIES, Lane, Lanes
+from chat_service.events.group_commit import DEADLOCK_TRIES, UNDIVIDED, Lane, Lanes
 from chat_service.events.transaction import Deadlock
 from chat_service.test.builders import Workspace, writing
 
@@ -115,6 +115,14 @@ async def test_drafts_that_come_during_a_commit_make_the_next_batch() -> None:
     assert write.tries == [["a"], ["b", "c"]]
 
 
+async def test_of_many_that_wait_half_are_left_for_the_next_batch() -> None:
+    write = Writing()
+    drafts = [str(number) for number in range(100)]
+    await submit(Lane(write, Limits()), drafts)
+    assert [len(batch) for batch in write.tries] == [50, 25, 16, 9]
+    assert write.committed == drafts
+
+
 async def test_a_batch_has_no_more_drafts_than_allowed() -> None:
     write = Writing()
     await submit(Lane(write, Limits(batch_drafts=2)), ["a", "b", "c", "d", "e"])
@@ -189,15 +197,15 @@ async def test_each_draft_gets_the_error_its_batch_gave_it() -> None:
     assert kinds(told) == ["str", "Conflict", "str"]
 
 
-@pytest.mark.parametrize("place", [0, 100, 255])
+@pytest.mark.parametrize("place", [0, 7, 15])
 async def test_bad_draft_fails_alone_in_its_batch(place: int) -> None:
-    drafts = [str(number) for number in range(256)]
+    drafts = [str(number) for number in range(UNDIVIDED)]
     write = Writing(holding(drafts[place]))
     told = await submit(Lane(write, Limits()), drafts)
     assert [told.index(error) for error in told if not isinstance(error, str)] == [place]
     assert told[place] is BAD
     assert write.committed == drafts[:place] + drafts[place + 1 :], "each once, in order"
-    assert len(write.tries) == 17, "one, and two for each of eight halvings"
+    assert len(write.tries) == 9, "one, and two for each of four halvings"
 
 
 async def test_two_bad_drafts_fail_and_no_other() -> None:

@@ -195,11 +195,6 @@ REFUSALS: dict[str, tuple[Draft, LockedSession, type[ServiceError]]] = {
         AlreadyAssigned,
     ),
     "full": (draft(customer()), session(message_count=30_000), SessionFull),
-    "full of notes": (
-        draft(agent(), visibility=NOTE),
-        session(last_seq=30_001, last_public_seq=1),
-        SessionFull,
-    ),
     "closed": (draft(agent()), session(Status.CLOSED), SessionClosed),
     "answer to nothing": (draft(customer(), reply_to_id=MESSAGE), session(), ValidationFailed),
 }
