@@ -12,6 +12,9 @@ from typing import Any
 
 from quart import Quart
 from quart.asgi import ASGIHTTPConnection
+from quart.wrappers.base import BaseRequestWebsocket
+from werkzeug.exceptions import BadHost
+from werkzeug.routing import MapAdapter
 
 from chat_service.server.asgi import WRITES
 
@@ -23,6 +26,21 @@ class Framework(Quart):
         super().__init__(name, static_folder=None)
         self.asgi_http_class = HttpConnection
         self.ensure_async = cache(super().ensure_async)  # type: ignore[method-assign]
+
+    def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
+        """Match a request; one whose `Host` is no name of a host is a bad request (RFC 9112, 3.2)."""
+        try:
+            return super().create_url_adapter(request)
+        except BadHost:
+            return _Nowhere(self.url_map, "localhost", "/", None, "http", "/", "GET")
+
+
+class _Nowhere(MapAdapter):
+    """Where a request leads that names no host."""
+
+    def match(self, *_: Any, **__: Any) -> Any:
+        """Refuse it, in the way of every other error of the framework."""
+        raise BadHost()
 
 
 class HttpConnection(ASGIHTTPConnection):

@@ -66,6 +66,13 @@ async def test_a_merge_patch_may_be_called_by_its_name(stage: Stage) -> None:
     assert (response.status_code, response.json()["session"]["subject"]) == (200, "Order 17")
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 64, f"{'x' * 64}.example.org"])
+async def test_a_host_that_is_no_name_is_400(stage: Stage, host: str) -> None:
+    for address in (SESSION, PATCH, "GET /health"):
+        response = await stage.call(address, headers={"Host": host})
+        assert (response.status_code, response.json()["code"]) == (400, "bad_request")
+
+
 async def test_deleting_answers_without_content(stage: Stage) -> None:
     response = await stage.call(DELETE)
     assert (response.status_code, response.content) == (204, b"")
