@@ -1,0 +1,111 @@
+"""What the live reader keeps of a session while somebody listens: its head, its last events.
+
+Owns the bounds of that memory; leaves what is put in, and when, to `events.pump`.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Final, Protocol
+
+from chat_service.events.source import Item, Row
+from chat_service.schema import fence
+
+RING_EVENTS: Final = 64
+RING_BYTES: Final = 256 * 1024
+
+
+class Ring:
+    """The last rendered events of one session for one side, without holes."""
+
+    __slots__ = ("_items", "_size")
+
+    def __init__(self) -> None:
+        self._items: deque[Item] = deque()
+        self._size = 0
+
+    def rows(self) -> Iterator[Row]:
+        """The rows it holds, in order."""
+        return (item.row for item in self._items)
+
+    def append(self, item: Item) -> None:
+        """Put in an event; one that does not follow the last one begins anew."""
+        if self._items and item.number != self._items[-1].number + 1:
+            self.clear()
+        self._items.append(item)
+        self._size += len(item.event)
+        while len(self._items) > RING_EVENTS or (self._size > RING_BYTES and len(self._items) > 1):
+            self._size -= len(self._items.popleft().event)
+
+    def replace(self, rendered: Callable[[Row], Item | None]) -> None:
+        """Put events rendered again in the place of all; where one is missing none is kept."""
+        fresh = [rendered(row) for row in self.rows()]
+        self.clear()
+        for item in fresh:
+            if item is None:
+                return self.clear()
+            self.append(item)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._items.clear()
+        self._size = 0
+
+    def start_at(self, number: int, end: str | None) -> Sequence[Item]:
+        """The events from the one with that number and fence on, that one included.
+
+        Number 0 stands before the first. Empty where the ring does not hold that event and a
+        later one: the database then knows.
+        """
+        if not self._items:
+            return ()
+        index = max(number, 1) - self._items[0].number
+        later = 1 if number else 0
+        if not 0 <= index < len(self._items) - later:
+            return ()
+        if number and self._items[index].fence != end:
+            return ()
+        return tuple(islice(self._items, index, None))
+
+
+class Listener(Protocol):
+    """One who follows a session: the row it stands on, and how it is told.
+
+    `pos` and `fence` are those of the last row it was given, 0 and None before the first.
+    """
+
+    pos: int
+    fence: str | None
+
+    def wake(self) -> None:
+        """There may be something to pull."""
+
+    def rewound(self) -> None:
+        """What it was given may be gone from the log."""
+
+
+class Entry:
+    """A session for one side, for as long as somebody listens."""
+
+    __slots__ = ("head", "last", "ring", "listeners")
+
+    def __init__(self) -> None:
+        self.head = 0
+        self.last: tuple[int, str | None] = (0, None)
+        """Number and fence of the last row that the feed came to; the head may be beyond it."""
+        self.ring = Ring()
+        self.listeners: dict[Listener, None] = {}
+
+    def take(self, number: int, row: Row, item: Item | None) -> None:
+        """Note a row that the feed came to; without its event the ring begins anew after it."""
+        self.head = max(self.head, number)
+        self.last = (number, fence(row.id))
+        if item is None:
+            self.ring.clear()
+        else:
+            self.ring.append(item)
+
+    def wake(self) -> None:
+        """Tell all who listen."""
+        for listener in tuple(self.listeners):
+            listener.wake()
