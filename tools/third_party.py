@@ -40,6 +40,9 @@ CLASSIFIERS: Final = {
 }
 """How packages without an SPDX expression name their licence."""
 
+FILES: Final = {"kosoku": "MIT AND Apache-2.0"}
+"""Packages that tell their licence in a file alone, as it was read there."""
+
 HOME_PAGES: Final = ("homepage", "home", "repository", "source", "source code", "github")
 """Labels of a project's addresses, the best first."""
 
@@ -92,7 +95,7 @@ def refusals(name: str, package: Metadata) -> Iterable[str]:
 
 def licence_of(package: Metadata) -> str:
     """The licence as an SPDX expression, else in the package's own words; empty where untold."""
-    expression: str = package.get("license_expression", "")
+    expression: str = package.get("license_expression", FILES.get(package.get("name", ""), ""))
     text: str = package.get("license", "").strip()
     if expression or is_allowed(text):
         return expression or text
