@@ -1,25 +1,38 @@
 """create_app: the only place where parts are joined."""
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from random import Random
 from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from chat_service import logs, problems, routes
+from chat_service import logs, metrics, problems, routes
 from chat_service.agents.passwords import Passwords
 from chat_service.auth import Authenticator
 from chat_service.config import Config
 from chat_service.errors import ServiceError
+from chat_service.events.broker import Broker, open_broker
+from chat_service.events.feed import Feeds
+from chat_service.events.follow import Followers
 from chat_service.events.transaction import Database, reading
 from chat_service.messages.services import open_lanes
 from chat_service.model import is_sqlite, open_engine
 from chat_service.model.checks import FileLock, weakness
 from chat_service.model.migrations import is_current
+from chat_service.origins import Origins
+from chat_service.realtime.desk import Desk
+from chat_service.realtime.hub import Hub
+from chat_service.realtime.source import LogSource
+from chat_service.realtime.states import States
+from chat_service.realtime.upgrade import Sockets
+from chat_service.reports.follower import MessageCounter
 from chat_service.requests import Framework
-from chat_service.schema import Clock, utc_now
+from chat_service.schema import Clock, ProcessId, WorkspaceId, new_id, utc_now
 from chat_service.server.asgi import KeepWrites
 from chat_service.server.drain import Drain
+from chat_service.site import Site
 from chat_service.tokens import Keys, load_secret_key
 from chat_service.web import Shared
 
@@ -30,7 +43,7 @@ OLD_SCHEMA: Final = 4
 class Service:
     """The service as an ASGI application. `quart` is the framework's part of it."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config, clock: Clock, broker: Broker) -> None:
         self.config = config
         self.drain = Drain()
         self.database = Database(open_engine(config.database))
@@ -41,12 +54,28 @@ class Service:
             BODY_TIMEOUT=config.server.body_seconds,
         )
         self._lock = FileLock(config.database.url) if is_sqlite(self.database.engine) else None
+        feeds = Feeds(LogSource(), random=Random(), head_seconds=config.realtime.head_check_seconds)
+        self.sampler = metrics.Sampler()
+        self.sampler.add(metrics.DRAFTS_WAITING, lambda: self.lanes.waiting)
+        self.sampler.add(metrics.CONNECTIONS_IN_USE, lambda: self.database.in_use)
+        self.followers = Followers(
+            [MessageCounter()], clock, ProcessId(new_id()), alone=self._lock is not None
+        )
+        self.hub = Hub(feeds, broker, config.realtime)
+        alone = self._lock is not None
+        self.states = States(self.hub, config.realtime, clock, alone=alone)
+        self.database.hint = self._committed
         self._asgi: Callable[..., Awaitable[None]] = KeepWrites(self.quart)
+        self.sockets: Callable[..., Awaitable[None]] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle one request, or the life of the process, on this service's database."""
         with self.database.bound():
-            await self._asgi(scope, receive, send)
+            if scope["type"] == "websocket" and self.sockets is not None:
+                await self.sockets(scope, receive, send)
+            else:
+                await self._asgi(scope, receive, send)
 
     async def start(self) -> None:
         """Refuse to serve a database that is used, old, or weaker than promised."""
@@ -66,36 +95,76 @@ class Service:
             _refuse(OLD_SCHEMA, "the database has another schema; run: chat-service migrate")
         if weak is not None and self.config.database.profile == "durable":
             _refuse(BAD_CONFIGURATION, f"the database may lose acknowledged messages: {weak}")
+        settings = self.config.database
+        metrics.CONNECTIONS_ALLOWED.set(settings.pool_size)
+        metrics.DATABASE.labels(self.database.engine.dialect.name, settings.profile).set(1)
+        self._tasks.add(asyncio.create_task(self.sampler.run()))
+        await self.hub.start()
+        await self.states.start()
+        for work in (self.hub.feeds.run(), self.followers.run()):
+            self._tasks.add(asyncio.create_task(work))
 
     async def stop(self) -> None:
         """Finish what the lanes hold and let the database go."""
         await self.lanes.flush()
+        await self.states.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.hub.stop()
         await self.database.engine.dispose()
         if self._lock is not None:
             self._lock.release()
 
+    def _committed(self, workspace_id: WorkspaceId, pos: int) -> None:
+        self.hub.committed(workspace_id, pos)
+        self.followers.hint(workspace_id, pos)
 
-def create_app(config: Config, *, clock: Clock = utc_now) -> Service:
-    """The whole service for one configuration; nothing is connected before it starts."""
+
+def create_app(config: Config, *, clock: Clock = utc_now, broker: Broker | None = None) -> Service:
+    """The whole service for one configuration; nothing is connected before it starts.
+
+    Without a `broker` it is the one that the configuration names.
+    """
     logs.configure(config.log)
-    service = Service(config, clock)
+    service = Service(config, clock, broker or open_broker(config.broker, config.database.url))
     keys = Keys(load_secret_key(config.auth))
-    app = service.quart
+    app, development = service.quart, config.environment == "development"
+    authenticator = Authenticator(config.auth, keys, clock)
+    origins = Origins(config.auth, config.server.public_url)
     app.extensions["chat_service"] = Shared(
         auth=config.auth,
         limits=config.limits,
-        development=config.environment == "development",
+        development=development,
         keys=keys,
-        authenticator=Authenticator(config.auth, keys, clock),
+        authenticator=authenticator,
+        site=Site(origins, development=development),
         clock=clock,
         drain=service.drain,
         passwords=Passwords(config.auth),
         lanes=service.lanes,
+        hub=service.hub,
+        metrics_token=config.server.metrics_token,
+        sampler=service.sampler,
+        states=service.states,
     )
+    desk = Desk(
+        service.hub,
+        service.states,
+        authenticator,
+        origins,
+        service.lanes,
+        auth=config.auth,
+        limits=config.limits,
+        settings=config.realtime,
+        clock=clock,
+    )
+    service.sockets = Sockets(desk)
     problems.install(app)
     routes.register(app)
     app.before_serving(service.start)
     app.after_serving(service.stop)
+    service.drain.add_farewell(service.hub.drain)
     service.drain.add(service.lanes.flush)
     return service
 

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from cachetools import LRUCache, TTLCache
 from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.config import Auth
 from chat_service.errors import Forbidden, Unauthenticated
@@ -33,7 +34,7 @@ from chat_service.schema import (
     TokenKind,
     WorkspaceId,
 )
-from chat_service.tokens import Keys, hash_secret
+from chat_service.tokens import Keys, Opaque, hash_secret, parse_opaque
 
 LEEWAY: Final = timedelta(seconds=60)
 REMEMBERED: Final = 10_000
@@ -58,6 +59,10 @@ class Caller:
         return self.kind is TokenKind.CUSTOMER
 
 
+Admission = tuple[Caller, datetime | None]
+"""Who calls, and when the right to do so ends; None for without end."""
+
+
 def require(caller: Caller, permission: Permission) -> None:
     """Refuse a caller without a permission; raises Forbidden."""
     if permission not in caller.permissions:
@@ -70,54 +75,39 @@ class Authenticator:
     def __init__(self, config: Auth, keys: Keys, clock: Clock) -> None:
         self._keys = keys
         self._clock = clock
-        self._opaque: TTLCache[str, Caller] = TTLCache(REMEMBERED, config.recheck_seconds)
+        self._opaque: TTLCache[str, Admission] = TTLCache(REMEMBERED, config.recheck_seconds)
         self._customers: LRUCache[str, tuple[Caller, datetime]] = LRUCache(REMEMBERED)
         self._revoked = Revocations(config, clock)
 
     async def authenticate(self, token: str) -> Caller:
         """Who holds this token; raises Unauthenticated."""
+        return (await self.admit(token))[0]
+
+    async def admit(self, token: str, *, fresh: bool = False) -> Admission:
+        """Who holds this token, and until when, for what lasts longer than a request.
+
+        `fresh` asks the database and goes by nothing remembered. Raises Unauthenticated.
+        """
         if token.startswith(("sk_", "at_")):
-            caller = self._opaque.get(token)
-            if caller is None:
-                caller = self._opaque[token] = await self._look_up(token)
-            return caller
+            admission = None if fresh else self._opaque.get(token)
+            if admission is None:
+                admission = self._opaque[token] = await self._look_up(token)
+            return admission
         known = self._customers.get(token)
         if known is None:
             known = self._customers[token] = self._read(token)
         caller, expires_at = known
-        if expires_at <= self._clock() or await self._revoked.has(caller):
+        if expires_at <= self._clock() or await self._revoked.has(caller, fresh=fresh):
             raise Unauthenticated("The token has expired or was revoked")
-        return caller
+        return known
 
-    async def _look_up(self, token: str) -> Caller:
-        try:
-            prefix, workspace, token_id, secret = token.split("_")
-            query = (
-                select(Token, Agent)
-                .outerjoin(
-                    Agent, (Agent.workspace_id == Token.workspace_id) & (Agent.id == Token.agent_id)
-                )
-                .where(Token.workspace_id == UUID(workspace), Token.id == UUID(token_id))
-            )
-        except ValueError:
-            raise Unauthenticated() from None
+    async def _look_up(self, token: str) -> Admission:
+        given = parse_opaque(token)
         async with reading() as db:
-            found = (await db.execute(query)).first()
-        kind = TokenKind.KEY if prefix == "sk" else TokenKind.AGENT
-        if found is None or not self._is_good(found, kind, secret):
+            found = await _find(db, given.workspace_id, given.id)
+        if found is None or not _is_of(found, given) or not _holds(found, now=self._clock()):
             raise Unauthenticated()
-        return _staff(found)
-
-    def _is_good(self, found: Row[Token, Agent], kind: TokenKind, secret: str) -> bool:
-        token, agent = found
-        if token.kind is not kind or token.secret_hash is None:
-            return False
-        if not hmac.compare_digest(token.secret_hash, hash_secret(secret)):
-            return False
-        alive = token.revoked_at is None and (
-            token.expires_at is None or token.expires_at > self._clock()
-        )
-        return alive and (kind is TokenKind.KEY or agent.status is AgentStatus.ACTIVE)
+        return _staff(found), found[0].expires_at
 
     def _read(self, token: str) -> tuple[Caller, datetime]:
         claims = self._keys.claims(token)
@@ -138,6 +128,16 @@ class Authenticator:
             raise Unauthenticated() from error
 
 
+async def login(
+    db: AsyncSession, workspace_id: WorkspaceId, token_id: TokenId, *, now: datetime
+) -> Admission:
+    """Whose login this is, without asking for its secret; raises Unauthenticated if it has ended."""
+    found = await _find(db, workspace_id, token_id)
+    if found is None or found[0].kind is not TokenKind.AGENT or not _holds(found, now=now):
+        raise Unauthenticated()
+    return _staff(found), found[0].expires_at
+
+
 class Revocations:
     """Which customers' token families ended lately; asked at most once in `recheck_seconds`.
 
@@ -153,19 +153,19 @@ class Revocations:
         self._revoked: set[TokenId] = set()
         self._read_at = float("-inf")
 
-    async def has(self, caller: Caller) -> bool:
-        """Whether the caller's family of tokens has ended."""
-        workspace_id = caller.workspace_id
+    async def has(self, caller: Caller, *, fresh: bool = False) -> bool:
+        """Whether the caller's family of tokens has ended; `fresh`: as of now. Many share a query."""
+        workspace_id, now = caller.workspace_id, asyncio.get_running_loop().time()
+        since = now if fresh else now - self._config.recheck_seconds
         self._asked.add(workspace_id)
-        if not self._is_fresh(workspace_id):
+        if not self._is_known(workspace_id, since):
             async with self._lock:
-                if not self._is_fresh(workspace_id):
+                if not self._is_known(workspace_id, since):
                     await self._refresh(workspace_id)
         return caller.token_id in self._revoked
 
-    def _is_fresh(self, workspace_id: WorkspaceId) -> bool:
-        age = asyncio.get_running_loop().time() - self._read_at
-        return workspace_id in self._covered and age < self._config.recheck_seconds
+    def _is_known(self, workspace_id: WorkspaceId, since: float) -> bool:
+        return workspace_id in self._covered and self._read_at > since
 
     async def _refresh(self, workspace_id: WorkspaceId) -> None:
         """Read for this workspace and in the same query for all that are still asked about."""
@@ -182,6 +182,33 @@ class Revocations:
         async with reading() as db:
             self._revoked = set(await db.scalars(query))
         self._covered, self._read_at = asked, began
+
+
+async def _find(
+    db: AsyncSession, workspace_id: WorkspaceId, token_id: UUID
+) -> Row[Token, Agent] | None:
+    """The row of a token, with the agent where it is an agent's."""
+    agents = (Agent.workspace_id == Token.workspace_id) & (Agent.id == Token.agent_id)
+    query = select(Token, Agent).outerjoin(Agent, agents)
+    mine = query.where(Token.workspace_id == workspace_id, Token.id == token_id)
+    return (await db.execute(mine)).first()
+
+
+def _is_of(found: Row[Token, Agent], given: Opaque) -> bool:
+    """Whether a row is that of a text: the secret fits, and so does what the text calls itself."""
+    token = found[0]
+    kind = TokenKind.KEY if given.prefix == "sk" else TokenKind.AGENT
+    if token.kind is not kind or token.secret_hash is None:
+        return False
+    return hmac.compare_digest(token.secret_hash, hash_secret(given.secret))
+
+
+def _holds(found: Row[Token, Agent], *, now: datetime) -> bool:
+    """Whether a token has not ended, and its agent is still one."""
+    token, agent = found
+    if token.revoked_at is not None or token.expires_at is not None and token.expires_at <= now:
+        return False
+    return token.kind is TokenKind.KEY or agent.status is AgentStatus.ACTIVE
 
 
 def _staff(found: Row[Token, Agent]) -> Caller:

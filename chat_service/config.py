@@ -1,19 +1,18 @@
-"""The model of the TOML files and of the environment, loaded by Typed-Settings.
+"""The configuration, loaded by Typed-Settings from TOML files and the environment.
 
-Owns every setting, its default and its bounds. Every part of the service is handed its own section;
-only `app`, `asgi` and `cli` see the whole. Sizes are bytes, times are seconds.
+Owns where settings come from and what is said of wrong ones. The settings themselves stand in
+`settings`; only `app`, `asgi` and `cli` see the whole of them.
 """
 
 import os
 import re
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
 import attrs
 import typed_settings
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
-from typed_settings.cls_attrs import secret
 from typed_settings.converters import get_default_cattrs_converter
 from typed_settings.exceptions import (
     ConfigFileLoadError,
@@ -23,7 +22,35 @@ from typed_settings.exceptions import (
 )
 from typed_settings.loaders import EnvLoader, FileLoader, Loader, TomlFormat
 from typed_settings.processors import UrlProcessor
-from typed_settings.types import OptionList, Secret, SettingsClass, SettingsDict
+from typed_settings.types import OptionList, SettingsClass, SettingsDict
+
+from chat_service.settings import (
+    NATS_URL,
+    ORIGIN,
+    Auth,
+    BrokerSettings,
+    Config,
+    Database,
+    Limits,
+    Log,
+    Realtime,
+    Server,
+)
+
+__all__ = [
+    "Auth",
+    "BrokerSettings",
+    "Config",
+    "ConfigError",
+    "Database",
+    "Limits",
+    "Log",
+    "NATS_URL",
+    "ORIGIN",
+    "Realtime",
+    "Server",
+    "load_config",
+]
 
 APP: Final = "chat-service"
 PREFIX: Final = "CHAT_SERVICE_"
@@ -44,100 +71,6 @@ class ConfigError(Exception):
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
         self.lines = lines
-
-
-def _bounded(default: Any, low: float, high: float) -> Any:
-    """A number with its bounds, which `load_config` checks after everything is converted."""
-    return attrs.field(default=default, metadata={"bounds": (low, high)})
-
-
-def _without_password(url: str) -> str:
-    """How a database URL is shown in logs and tracebacks."""
-    return repr(re.sub(r"(//[^:/]*:)[^@]*(?=@)|(password=)[^&]*", r"\1\2***", url))
-
-
-@attrs.frozen
-class Server:
-    """Where the service listens, what it accepts, and how long it drains."""
-
-    host: str = "127.0.0.1"
-    """Address to listen on; "*" is every address, IPv6 and IPv4."""
-    port: int = _bounded(8080, 0, 65535)
-    workers: int = _bounded(1, 1, 256)
-    head_bytes: int = _bounded(32_768, 1_024, 1_048_576)
-    head_seconds: float = _bounded(5.0, 0.1, 300)
-    body_bytes: int = _bounded(100_000, 1_000, 10_000_000)
-    body_seconds: float = _bounded(30.0, 0.1, 600)
-    balancer_seconds: float = _bounded(3.0, 0, 60)
-    """How long the service answers "not ready" before it stops accepting connections."""
-    drain_seconds: float = _bounded(15.0, 0.1, 300)
-    """How long requests in flight and lanes may take to finish at shutdown."""
-
-
-@attrs.frozen
-class Database:
-    """Which database, and how durable."""
-
-    url: str = attrs.field(default="sqlite:///var/chat.db", repr=_without_password)
-    profile: Literal["durable", "fast"] = "durable"
-    """`durable` refuses to start on a database that may forget a commit; `fast` may lose the last."""
-    pool_size: int = _bounded(10, 2, 500)
-    pool_seconds: float = _bounded(5.0, 0.1, 60)
-
-
-@attrs.frozen
-class Auth:
-    """Tokens, passwords, and how often a password may be tried."""
-
-    secret_key: Secret[str] | None = secret(default=None)
-    """At least 32 characters; not given, it is made once and kept in `secret_key_file`."""
-    secret_key_file: str = "var/secret_key"
-    customer_token_seconds: int = _bounded(900, 1, 86_400)
-    refresh_token_seconds: int = _bounded(2_592_000, 60, 31_536_000)
-    agent_token_seconds: int = _bounded(43_200, 60, 2_592_000)
-    recheck_seconds: float = _bounded(1.0, 0, 1)
-    """How long a checked token is remembered, so how long a revoked one may still work."""
-    hash_memory_kib: int = _bounded(19_456, 8, 1_048_576)
-    hash_rounds: int = _bounded(2, 1, 100)
-    tries_per_address: int = _bounded(5, 1, 1_000)
-    tries_per_address_seconds: int = _bounded(300, 1, 86_400)
-    tries_per_account: int = _bounded(10, 1, 1_000)
-    tries_per_account_seconds: int = _bounded(900, 1, 86_400)
-
-
-@attrs.frozen
-class Limits:
-    """Sizes, counts and windows; the table of limits stands in the guide."""
-
-    message_bytes: int = _bounded(16_384, 1, 65_536)
-    attributes_bytes: int = _bounded(4_096, 1, 65_536)
-    session_messages: int = _bounded(30_000, 1, 1_000_000)
-    open_sessions: int = _bounded(3, 1, 1_000)
-    edit_seconds: int = _bounded(900, 0, 31_536_000)
-    lane_drafts: int = _bounded(2_048, 1, 100_000)
-    lane_seconds: float = _bounded(5.0, 0.1, 60)
-    batch_drafts: int = _bounded(256, 1, 512)
-    batch_bytes: int = _bounded(1_048_576, 1_024, 16_777_216)
-
-
-@attrs.frozen
-class Log:
-    """What goes to standard error, and in which form."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["json", "console"] = "json"
-
-
-@attrs.frozen
-class Config:
-    """The whole configuration; `environment` is chosen by CHAT_SERVICE_ENVIRONMENT alone."""
-
-    server: Server = Server()
-    database: Database = Database()
-    auth: Auth = Auth()
-    limits: Limits = Limits()
-    log: Log = Log()
-    environment: Literal["development", "test", "production"] = "production"
 
 
 def load_config() -> Config:
@@ -227,10 +160,16 @@ def _wrong_values(config: Config) -> list[str]:
             value = getattr(values, option.name)
             if low is not None and not low <= value <= high:
                 lines.append(f"{section}.{option.name}: must be {low} to {high}, not {value}")
-    key = config.auth.secret_key
-    if key is not None and len(key.get_secret_value()) < 32:
-        lines.append("auth.secret_key: must have at least 32 characters")
-    return lines + _wrong_url(config.database.url)
+    if config.server.public_url and not ORIGIN.fullmatch(config.server.public_url):
+        lines.append("server.public_url: must be like https://chat.example.org, without a path")
+    secrets = {
+        "auth.secret_key": config.auth.secret_key,
+        "server.metrics_token": config.server.metrics_token,
+    }
+    for name, text in secrets.items():
+        if text is not None and len(text.get_secret_value()) < 32:
+            lines.append(f"{name}: must have at least 32 characters")
+    return lines + _wrong_url(config.database.url) + _wrong_broker(config)
 
 
 def _wrong_url(value: str) -> list[str]:
@@ -243,3 +182,17 @@ def _wrong_url(value: str) -> list[str]:
     if not url.database or url.database == ":memory:":
         return ["database.url: must name a database (for SQLite a file)"]
     return []
+
+
+def _wrong_broker(config: Config) -> list[str]:
+    url = config.broker.url
+    if url == "postgres://" and config.database.url.startswith("sqlite"):
+        return ["broker.url: postgres:// is the service's own database, which is SQLite here"]
+    if url in ("", "memory://", "postgres://"):
+        return []
+    nats = NATS_URL.fullmatch(url)
+    if nats and all(int(port) < 65536 for port in re.findall(r":(\d+)(?=,|$)", nats["hosts"])):
+        return []
+    if url.startswith("nats://"):
+        return ["broker.url: must be nats://[user:password@]host[:port][,host[:port]...]"]
+    return ["broker.url: must be memory://, postgres:// or begin with nats://"]

@@ -23,8 +23,8 @@
     │   └── CursorAhead, CursorMismatch
     ├── CursorExpired 410, PreconditionFailed 412, BodyTooLarge 413, UnsupportedMediaType 415
     ├── ValidationFailed 422
-    │   ├── ClientMessageIdReused, ClientSessionIdReused
-    ├── TooManyTries 429, InternalError 500
+    │   ├── ClientMessageIdReused, ClientSessionIdReused, ReadSeqAhead
+    ├── UpgradeRequired 426, TooManyTries 429, InternalError 500
     └── Unavailable 503           Overloaded, DatabaseUnavailable; StorageFull 507
 
 Owns what went wrong, in words; `web` renders it as a problem document (RFC 9457). The docstring of
@@ -153,7 +153,8 @@ class InvalidGrant(BadRequest):
 
 
 class Unauthenticated(ServiceError):
-    """There is no valid token in the `Authorization` header: it is missing, wrong or expired."""
+    """There is no valid token in the `Authorization` header, nor an agent's in the cookie of a login:
+    it is missing, wrong or expired."""
 
     status, code, title = 401, "unauthenticated", "A valid token is needed"
 
@@ -165,7 +166,8 @@ class Forbidden(ServiceError):
 
 
 class OriginNotAllowed(Forbidden):
-    """The page's origin is not in the inbox's list of allowed origins, which match exactly."""
+    """The page's origin is not in the inbox's list, or, where the cookie of a login speaks, not the
+    service's own. Origins match exactly."""
 
     code, title = "origin_not_allowed", "This origin is not allowed"
 
@@ -186,6 +188,16 @@ class MethodNotAllowed(ServiceError):
     """The address exists, but not for this method; the header `Allow` lists the others."""
 
     status, code, title = 405, "method_not_allowed", "Method not allowed"
+
+
+class UpgradeRequired(ServiceError):
+    """This address speaks WebSocket with the subprotocol `chat.v1` and nothing else."""
+
+    status, code, title = 426, "upgrade_required", "A WebSocket of chat.v1 is needed"
+    example: ClassVar = {"arrived": {"Upgrade": "", "Connection": "close", "Via": "1.1 proxy"}}
+
+    def __init__(self, detail: str = "", **rest: Any) -> None:
+        super().__init__(detail, headers={"Upgrade": "websocket"}, **rest)
 
 
 class NotAcceptable(ServiceError):
@@ -312,6 +324,12 @@ class ClientSessionIdReused(ValidationFailed):
     """This `client_session_id` was already used by the customer with another first message."""
 
     code, title = ("client_session_id_reused", "client_session_id was used for another start")
+
+
+class ReadSeqAhead(ValidationFailed):
+    """A read mark names an event that the session does not have yet."""
+
+    code, title = "read_seq_ahead", "The session is not that far"
 
 
 class TooManyTries(ServiceError):

@@ -7,13 +7,16 @@ they were raised are kept.
 import logging
 import sys
 import traceback
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 from chat_service.config import Log
+
+_STEPS: Final[list[Processor]] = []
+"""One list for ever: a logger that was used before goes by it, and has the present form too."""
 
 
 def configure(config: Log) -> None:
@@ -21,14 +24,15 @@ def configure(config: Log) -> None:
     renderer: Any = structlog.processors.JSONRenderer(serializer=_to_json)
     if config.format == "console":
         renderer = structlog.dev.ConsoleRenderer(colors=False)
+    _STEPS[:] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _describe_errors,
+        renderer,
+    ]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _describe_errors,
-            renderer,
-        ],
+        processors=_STEPS,
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[config.level.upper()]
         ),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, NewType
+from typing import Final, Literal, NewType
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -22,6 +22,8 @@ TokenId = NewType("TokenId", UUID)
 SessionId = NewType("SessionId", UUID)
 MessageId = NewType("MessageId", UUID)
 EventId = NewType("EventId", UUID)
+TicketId = NewType("TicketId", UUID)
+ProcessId = NewType("ProcessId", UUID)
 
 Clock = Callable[[], datetime]
 """Gives the present time, aware and in UTC."""
@@ -45,6 +47,10 @@ class Status(StrEnum):
     PENDING = "pending"
     SNOOZED = "snoozed"
     CLOSED = "closed"
+
+
+View = Literal["mine", "unassigned", "all"]
+"""Which sessions the agents' list shows."""
 
 
 class ClosedReason(StrEnum):
@@ -110,6 +116,23 @@ class AgentStatus(StrEnum):
 
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
+
+
+class Availability(StrEnum):
+    """What an agent tells others of himself."""
+
+    ONLINE = "online"
+    AWAY = "away"
+    BUSY = "busy"
+    OFFLINE = "offline"
+
+
+class ReaderStatus(StrEnum):
+    """Whether a follower of the log goes on. One that fell too far behind has expired."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    EXPIRED = "expired"
 
 
 class Permission(StrEnum):

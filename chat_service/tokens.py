@@ -2,6 +2,7 @@
 
 - API key `sk_<workspace>_<id>_<secret>` and agent token `at_<workspace>_<id>_<secret>`: opaque, stored
   as SHA-256.
+- Ticket `tk_<workspace>_<id>_<secret>`: likewise.
 - Customer token: a short-lived JWT (HS256, RFC 7519, RFC 8725) with its refresh token
   `rt_<workspace>_<family>_<generation>_<mac>`, derived by HMAC, so that the same old token always
   gives the same successor.
@@ -79,9 +80,28 @@ def hash_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def opaque_token(prefix: str, workspace_id: UUID, token_id: UUID, secret: str) -> str:
-    """The text of an agent's token (`at`) or of an API key (`sk`)."""
-    return f"{prefix}_{workspace_id.hex}_{token_id.hex}_{secret}"
+def opaque_token(prefix: str, workspace_id: UUID, row_id: UUID, secret: str) -> str:
+    """The text of an agent's token (`at`), of an API key (`sk`) or of a ticket (`tk`)."""
+    return f"{prefix}_{workspace_id.hex}_{row_id.hex}_{secret}"
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """The text of an API key, an agent's token or a ticket, taken apart."""
+
+    prefix: str
+    workspace_id: WorkspaceId
+    id: UUID
+    secret: str
+
+
+def parse_opaque(text: str) -> Opaque:
+    """Take such a text apart; raises Unauthenticated where it is none."""
+    try:
+        prefix, workspace, row_id, secret = text.split("_")
+        return Opaque(prefix, WorkspaceId(UUID(workspace)), UUID(row_id), secret)
+    except ValueError:
+        raise Unauthenticated() from None
 
 
 @dataclass(frozen=True, slots=True)

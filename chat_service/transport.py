@@ -12,12 +12,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Generic, TypeVar
 from uuid import UUID
 
+from email_validator import SPECIAL_USE_DOMAIN_NAMES
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    EmailStr,
     Field,
     PlainSerializer,
     WithJsonSchema,
@@ -79,10 +81,27 @@ Subject = Annotated[Text, Field(min_length=1, max_length=200), _at_most(800)]
 CLIENT_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 ClientId = Annotated[str, Field(pattern=f"^{CLIENT_ID.pattern}$")]
 """An id made by the client: up to 64 of letters, digits and `_.:-`."""
+DeviceId = Annotated[str, Field(pattern=f"^{CLIENT_ID.pattern}$", examples=["tab-1"])]
+"""A browser or app, by an id it made for itself."""
 AN_ID: Final = "0199a1c2-7c1e-7d0b-9a55-0d6c2f1b7e10"
 """An id for examples."""
 LARGEST: Final = 2**53
 """The largest whole number that every JSON reader keeps exactly."""
+
+
+# Addresses inside a network of one's own, as of `.local`, are addresses too.
+SPECIAL_USE_DOMAIN_NAMES.clear()
+Email = Annotated[EmailStr, Field(max_length=254)]
+"""An address by its form; whether anybody has it is another question."""
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 1.0 is 1."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, Field(ge=0, le=LARGEST), BeforeValidator(_whole)]
+"""A number in a body that counts something."""
 
 
 def _scalar(value: Any) -> Any:
@@ -153,10 +172,16 @@ IF_NONE_MATCH: Final = Header(
     "If-None-Match", 'The version the caller has, like `"s17"`; if it is still that one, 304.'
 )
 REQUEST_ID: Final = Header("Request-Id", "Names this request in the logs.", example=AN_ID)
+LAST_EVENT_ID: Final = Header(
+    "Last-Event-ID", "The cursor of the last event a stream gave; it goes before `after`."
+)
 ETAG: Final = Header("ETag", "The version the caller sees.", '^"s[0-9]+"$', '"s17"')
 LOCATION: Final = Header("Location", "Where it is.", "^/v1/", f"/v1/sessions/{AN_ID}")
 REPLAYED: Final = Header("Idempotent-Replayed", "Only if the message was there.", "^true$", "true")
 RETRY_AFTER: Final = Header("Retry-After", "In how many seconds to try again.", "^[0-9]+$", "1")
+SET_COOKIE: Final = Header(
+    "Set-Cookie", "The cookie of a login, given or taken away; only where it was asked for."
+)
 WWW_AUTHENTICATE: Final = Header("WWW-Authenticate", "How to sign in.", "^Bearer$", "Bearer")
 
 

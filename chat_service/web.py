@@ -15,6 +15,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 from quart import Response, current_app, request
 from quart_schema import document_querystring, document_request, document_response
+from typed_settings.types import Secret
 
 from chat_service.auth import Authenticator, Caller
 from chat_service.config import Auth, Limits
@@ -30,16 +31,18 @@ from chat_service.errors import (
     UnknownParameter,
     UnsupportedMediaType,
 )
-from chat_service.problems import UNKNOWN_FIELD, refused_body, wrong_fields
+from chat_service.metrics import Sampler
+from chat_service.refusals import UNKNOWN_FIELD, refused_body, wrong_fields
 from chat_service.schema import Clock, TokenKind
 from chat_service.server.drain import Drain
+from chat_service.site import READS, Site
 from chat_service.tokens import Keys
 from chat_service.transport import CLIENT_ID, IDEMPOTENCY_KEY, Header, Json, Query, Request
 
 JSON: Final = "application/json"
+EVENT_STREAM: Final = "text/event-stream"
 BODIES: Final = (JSON, "application/merge-patch+json")
 IDENTITY: Final = "identity"
-SAFE: Final = ("GET", "HEAD")
 DOCUMENTED: Final = "_documented"
 
 Route = TypeVar("Route", bound=Callable[..., Any])
@@ -72,6 +75,7 @@ class Documented:
     errors: Sequence[type[ServiceError]]
     takes: Sequence[Header]
     gives: Sequence[Header]
+    streams: bool
 
 
 def document(
@@ -83,15 +87,17 @@ def document(
     errors: Sequence[type[ServiceError]] = (),
     takes: Sequence[Header] = (),
     gives: Sequence[Header] = (),
+    streams: bool = False,
 ) -> Callable[[Route], Route]:
     """Say whom a route serves, what it takes and what it answers; None stands for no body.
 
-    `takes` are headers of the request, `gives` those of its good answers. What every route of its
+    `takes` are headers of the request, `gives` those of its good answers. One that `streams` gives
+    server-sent events where they are asked for. What every route of its
     kind may answer (401, 415, 422, 503 …) need not be listed among `errors`.
     """
 
     def decorate(route: Route) -> Route:
-        setattr(route, DOCUMENTED, Documented(who, answers, errors, takes, gives))
+        setattr(route, DOCUMENTED, Documented(who, answers, errors, takes, gives, streams))
         if body is not None:
             document_request(body)(route)
         if query is not None:
@@ -118,12 +124,19 @@ class Shared:
     development: bool
     keys: Keys
     authenticator: Authenticator
+    site: Site
     clock: Clock
     drain: Drain
     passwords: Any
     """`agents.passwords.Passwords`, which stands higher than this."""
     lanes: Any
     """`messages.services.MessageLanes`, which stands higher than this."""
+    hub: Any
+    """`realtime.hub.Hub`, which stands higher than this."""
+    metrics_token: Secret[str] | None
+    sampler: Sampler
+    states: Any
+    """`realtime.states.States`, which stands higher than this."""
 
 
 def shared() -> Shared:
@@ -136,12 +149,23 @@ def now() -> datetime:
     return shared().clock()
 
 
-async def caller() -> Caller:
-    """Who sends this request; raises Unauthenticated, or Forbidden where the route is not for him."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+def bearer() -> str:
+    """The token of this request: that of its header, else that of an agent's cookie.
+
+    Raises Unauthenticated, and OriginNotAllowed for a write by cookie from another page.
+    """
+    header = request.headers.get("Authorization")
+    if header is None:
+        return shared().site.token()
+    scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthenticated()
-    found = await shared().authenticator.authenticate(token.strip())
+    return token.strip()
+
+
+async def caller() -> Caller:
+    """Who sends this request; raises what `bearer` does, or Forbidden on a route of others."""
+    found = await shared().authenticator.authenticate(bearer())
     structlog.contextvars.bind_contextvars(workspace=str(found.workspace_id))
     if KINDS[found.kind] not in documented(current_app.view_functions[str(request.endpoint)]).who:
         raise Forbidden("This address is not for this kind of caller")
@@ -167,6 +191,11 @@ async def parse(model: type[Body]) -> Body:
         return model.model_validate_json(raw)
     except ValidationError as error:
         raise refused_body(error) from None
+
+
+def prefers(one: str, other: str) -> bool:
+    """Whether the client would rather be given `one` type than the `other`."""
+    return request.accept_mimetypes[one] > request.accept_mimetypes[other]
 
 
 def query(model: type[Parameters], *, gives: str = JSON) -> Parameters:
@@ -205,7 +234,7 @@ def answer(
     given = dict(headers or {})
     if etag is not None:
         given["ETag"] = etag
-        if request.method in SAFE and already_has(etag):
+        if request.method in READS and already_has(etag):
             return without_body(304, given)
     if body is None:
         return without_body(status, given)
@@ -224,9 +253,11 @@ def _plain(model: BaseModel) -> Json:
 
 
 def without_body(status: int, headers: Mapping[str, str]) -> Response:
-    """204 and 304 have no content, so no type and no length of it (RFC 9110, 8.3 and 8.6)."""
+    """No content, so no type; of 204 and 304 no length either (RFC 9110, 8.3 and 8.6)."""
     response = Response(b"", status, dict(headers))
-    del response.headers["Content-Type"], response.headers["Content-Length"]
+    del response.headers["Content-Type"]
+    if status in (204, 304):
+        del response.headers["Content-Length"]
     return response
 
 
@@ -234,7 +265,7 @@ def already_has(etag: str) -> bool:
     """Whether this is a reading of a version its caller has; weak tags are as good as strong ones."""
     header = request.headers.get("If-None-Match", "")
     named = {item.strip().removeprefix("W/") for item in header.split(",")}
-    return request.method in SAFE and bool({"*", etag} & named)
+    return request.method in READS and bool({"*", etag} & named)
 
 
 def check_match(etag: str, current: BaseModel | Json) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chat_service import metrics
 from chat_service.config import Auth
 from chat_service.errors import TooManyTries
 from chat_service.model import SignInAttempts
@@ -59,6 +60,7 @@ async def count(
         recent = [tried for tried in row.tries if tried > moment - limit.seconds]
         if len(recent) >= limit.tries:
             wait = int(recent[-limit.tries] + limit.seconds - moment) + 1
+            metrics.SIGN_INS_TOO_MANY.inc()
             raise TooManyTries(headers={"Retry-After": str(wait)})
         row.tries = [*recent, moment]
 

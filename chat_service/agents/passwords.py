@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from chat_service import metrics
 from chat_service.config import Auth
 from chat_service.errors import Overloaded
 
@@ -45,6 +46,7 @@ class Passwords:
 
     async def _apart(self, work: Callable[..., Result], *given: str) -> Result:
         if self._waiting >= WAITING_AT_MOST:
+            metrics.PASSWORDS_FULL.inc()
             raise Overloaded()
         self._waiting += 1
         try:

@@ -1,6 +1,7 @@
 """Find agents."""
 
 from collections.abc import Collection
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +14,12 @@ async def by_email(db: AsyncSession, workspace_id: WorkspaceId, email: str) -> A
     """The agent who signs in with this address, whatever its case."""
     query = select(Agent).where(Agent.workspace_id == workspace_id, Agent.email == email.lower())
     return (await db.scalars(query)).one_or_none()
+
+
+async def by_id(db: AsyncSession, workspace_id: WorkspaceId, agent_id: UUID) -> Agent:
+    """An agent who is known to be one."""
+    query = select(Agent).where(Agent.workspace_id == workspace_id, Agent.id == agent_id)
+    return (await db.scalars(query)).one()
 
 
 async def lock_active(

@@ -2,10 +2,12 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chat_service import metrics
 from chat_service.agents import attempts, queries
 from chat_service.agents.passwords import Passwords
 from chat_service.auth import Caller
@@ -20,6 +22,7 @@ from chat_service.schema import (
     AgentId,
     AgentStatus,
     AuthorType,
+    Availability,
     Permission,
     Role,
     TokenId,
@@ -51,6 +54,8 @@ async def create(
         name=name,
         role=role,
         status=AgentStatus.ACTIVE,
+        availability=Availability.ONLINE,
+        accepting_chats=True,
         password_hash=password_hash,
         created_at=now,
     )
@@ -111,6 +116,7 @@ async def sign_in(
         agent = await queries.by_email(db, workspace_id, email)
     known = agent if agent is not None and agent.status is AgentStatus.ACTIVE else None
     if not await passwords.fits(known.password_hash if known else None, password) or not known:
+        metrics.SIGN_INS_WRONG.inc()
         raise InvalidGrant("E-mail or password is wrong")
     renewed = None
     if passwords.is_outdated(known.password_hash):
@@ -160,3 +166,19 @@ async def sign_out(db: AsyncSession, caller: Caller, *, now: datetime) -> None:
             workspace_id=caller.workspace_id, actor=caller.actor, at=now, token_id=caller.token_id
         )
         log.record(db, revoked)
+
+
+async def set_availability(
+    db: AsyncSession,
+    caller: Caller,
+    *,
+    availability: Availability | None,
+    accepting_chats: bool | None,
+) -> Agent:
+    """Keep what an agent tells of himself; None leaves it. It is no event of the log."""
+    agent = await queries.by_id(db, caller.workspace_id, UUID(str(caller.actor.id)))
+    if availability is not None:
+        agent.availability = availability
+    if accepting_chats is not None:
+        agent.accepting_chats = accepting_chats
+    return agent

@@ -1,11 +1,12 @@
-"""Wire models of agents and of signing in."""
+"""Wire models of agents, of signing in, and of tickets."""
 
+from typing import Literal
 from uuid import UUID
 
-from pydantic import EmailStr, Field
+from pydantic import Field
 
-from chat_service.schema import Role
-from chat_service.transport import Request, Response, Text, example
+from chat_service.schema import Availability, Role
+from chat_service.transport import DeviceId, Email, Request, Response, Text, example
 
 
 class SignIn(Request):
@@ -13,9 +14,13 @@ class SignIn(Request):
 
     model_config = example(email="owner@example.org", password="correct horse battery staple")
 
-    email: EmailStr = Field(max_length=254, examples=["owner@example.org"])
+    email: Email = Field(examples=["owner@example.org"])
     password: Text = Field(min_length=1, max_length=1024)
     workspace: Text | None = Field(default=None, max_length=63)
+    cookie: bool = Field(
+        default=False,
+        description="For pages of the service itself: the token comes as a cookie, and not in the answer.",
+    )
 
 
 class AgentView(Response):
@@ -30,8 +35,43 @@ class AgentView(Response):
 
 
 class SignedIn(Response):
-    """A token for the `Authorization: Bearer` header, and how many seconds it lives."""
+    """A token for the `Authorization: Bearer` header, and how many seconds it lives.
+
+    `access_token` is null where it was given as a cookie.
+    """
 
     agent: AgentView
-    access_token: str
+    access_token: str | None
     expires_in: int
+    websocket_url: str
+
+
+class NewTicket(Request):
+    """The right to open a socket; `device_id` must be that of its `hello`."""
+
+    device_id: DeviceId | None = None
+
+
+class TicketResponse(Response):
+    """A ticket for one `hello`, within `expires_in` seconds."""
+
+    ticket: str
+    expires_in: int
+    websocket_url: str
+    protocol: Literal["chat.v1"]
+
+
+class PatchAvailability(Request):
+    """What an agent tells of himself; what is left out or null stays."""
+
+    model_config = example(availability="away")
+
+    availability: Availability | None = None
+    accepting_chats: bool | None = None
+
+
+class AvailabilityResponse(Response):
+    """What an agent chose. Without a connection he is shown as offline all the same."""
+
+    availability: Availability
+    accepting_chats: bool

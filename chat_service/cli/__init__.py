@@ -16,6 +16,7 @@ COMMANDS: Final = (
     "create-agent",
     "create-inbox",
     "create-key",
+    "doctor",
     "health",
     "migrate",
     "openapi",

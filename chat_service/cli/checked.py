@@ -4,11 +4,10 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import click
-from pydantic import EmailStr, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from chat_service.transport import Text
 
-Email = Annotated[EmailStr, Field(max_length=254)]
 Password = Annotated[Text, Field(min_length=1, max_length=1024)]
 
 

@@ -7,12 +7,12 @@ from sqlalchemy.exc import IntegrityError
 
 from chat_service.agents import services as agents
 from chat_service.agents.passwords import Passwords
-from chat_service.cli.checked import Email, Password, checked
+from chat_service.cli.checked import Password, checked
 from chat_service.cli.database import run
 from chat_service.config import load_config
 from chat_service.events.transaction import transaction
 from chat_service.schema import Role, utc_now
-from chat_service.transport import Name
+from chat_service.transport import Email, Name
 from chat_service.workspaces import queries as workspaces
 
 

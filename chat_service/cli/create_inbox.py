@@ -1,22 +1,18 @@
 """`chat-service create-inbox`: make the entry point of a site."""
 
-import re
 import sys
-from typing import Final
 
 import click
 
 from chat_service.cli.checked import checked
 from chat_service.cli.database import run
-from chat_service.config import load_config
+from chat_service.config import ORIGIN, load_config
 from chat_service.events.transaction import transaction
 from chat_service.inboxes import services as inboxes
 from chat_service.inboxes.queries import inbox_key
 from chat_service.schema import utc_now
 from chat_service.transport import Name
 from chat_service.workspaces import queries as workspaces
-
-ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
 
 
 def _check_origins(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str]:

@@ -25,7 +25,7 @@ blueprint = Blueprint("customers", __name__, url_prefix="/v1")
 )
 async def create_customer(inbox_key: str) -> Response:
     """Begin as a new customer of an inbox; pages must be of an origin the inbox allows."""
-    body = await parse(NewCustomer)
+    body, websocket_url = await parse(NewCustomer), shared().site.websocket_url()
     async with reading() as db:
         inbox = await inboxes.access(db, inbox_key, request.headers.get("Origin"))
     async with transaction() as db:
@@ -33,14 +33,14 @@ async def create_customer(inbox_key: str) -> Response:
             db, inbox, name=body.profile.name, email=body.profile.email, now=now()
         )
         refresh = await services.begin_family(db, customer, shared().auth, now=now())
-    return answer(_tokens(customer, refresh), 201)
+    return answer(_tokens(customer, refresh, websocket_url), 201)
 
 
 @blueprint.post("/auth/token")
 @document(Who.PUBLIC, body=RefreshToken, answers={200: CustomerTokens}, errors=[InvalidGrant])
 async def refresh_token() -> Response:
     """Renew a customer's token. The old refresh token stays good until the new one was used."""
-    body = await parse(RefreshToken)
+    body, websocket_url = await parse(RefreshToken), shared().site.websocket_url()
     given = shared().keys.parse_refresh_token(body.refresh_token)
     if given is None:
         raise InvalidGrant()
@@ -48,10 +48,10 @@ async def refresh_token() -> Response:
         renewed = await services.refresh(db, given, shared().auth, now=now())
     if renewed is None:
         raise InvalidGrant("This refresh token was used before; sign in again")
-    return answer(_tokens(*renewed))
+    return answer(_tokens(*renewed, websocket_url))
 
 
-def _tokens(customer: Customer, refresh: Refresh) -> CustomerTokens:
+def _tokens(customer: Customer, refresh: Refresh, websocket_url: str) -> CustomerTokens:
     seconds = shared().auth.customer_token_seconds
     access = shared().keys.customer_token(
         customer, refresh.family, now=now(), lifetime=timedelta(seconds=seconds)
@@ -70,4 +70,5 @@ def _tokens(customer: Customer, refresh: Refresh) -> CustomerTokens:
         access_token=access,
         refresh_token=shared().keys.refresh_token(refresh),
         expires_in=seconds,
+        websocket_url=websocket_url,
     )

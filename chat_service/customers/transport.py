@@ -2,16 +2,16 @@
 
 from uuid import UUID
 
-from pydantic import EmailStr, Field
+from pydantic import Field
 
-from chat_service.transport import Name, Request, Response, Text, Time, example
+from chat_service.transport import Email, Name, Request, Response, Text, Time, example
 
 
 class Profile(Request):
     """What a person says about himself. It is shown to agents as claimed and opens nothing."""
 
     name: Name | None = Field(default=None, examples=["Ada"])
-    email: EmailStr | None = Field(default=None, max_length=254, examples=["ada@example.org"])
+    email: Email | None = Field(default=None, examples=["ada@example.org"])
 
 
 class NewCustomer(Request):
@@ -47,3 +47,4 @@ class CustomerTokens(Response):
     access_token: str
     refresh_token: str
     expires_in: int
+    websocket_url: str

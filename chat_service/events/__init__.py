@@ -1,5 +1,5 @@
-"""What happened: the one log, the two doors to the database, and the group commit.
+"""What happened: the one log, the two doors to the database, the group commit, the live readers.
 
-Owns numbering, the lock on `feed_head` and the commit. Knows no domain: sessions, messages and
-agents record their events here and never append by themselves.
+Owns numbering, the lock on `feed_head`, the commit, and who is told of what was committed. Knows no
+domain: sessions, messages and agents record their events here and never append by themselves.
 """

@@ -15,6 +15,7 @@ from typing import Final, Generic, TypeVar
 
 import structlog
 
+from chat_service import metrics
 from chat_service.config import Limits
 from chat_service.errors import Overloaded, ServiceError, Unavailable
 from chat_service.events.transaction import Deadlock, inside_transaction
@@ -63,6 +64,7 @@ class Lane(Generic[Draft, Result]):
                 "a lane must not be awaited inside a transaction: it would wait for it"
             )
         if len(self._waiting) >= self._limits.lane_drafts:
+            metrics.LANE_FULL.inc()
             raise Overloaded()
         loop = asyncio.get_running_loop()
         waiting: Waiting[Draft, Result] = Waiting(draft, size, loop.create_future())
@@ -73,6 +75,11 @@ class Lane(Generic[Draft, Result]):
             self._runner = loop.create_task(self._run(), context=self._context)
         return await asyncio.shield(waiting.answer)
 
+    @property
+    def waiting(self) -> int:
+        """How many drafts wait for their batch."""
+        return len(self._waiting)
+
     async def flush(self) -> None:
         """Wait until no draft waits and no batch is in flight."""
         if self._runner is not None:
@@ -81,6 +88,7 @@ class Lane(Generic[Draft, Result]):
     def _expire(self, waiting: Waiting[Draft, Result]) -> None:
         self._waiting.remove(waiting)
         waiting.answer.set_exception(Overloaded("The message waited too long"))
+        metrics.LANE_LATE.inc()
 
     async def _run(self) -> None:
         try:
@@ -92,6 +100,7 @@ class Lane(Generic[Draft, Result]):
     async def _answer(self, batch: list[Waiting[Draft, Result]]) -> None:
         """Commit a batch; whatever ends it, none of its callers is left without an answer."""
         try:
+            metrics.BATCH_DRAFTS.observe(len(batch))
             await self._commit(batch)
         finally:
             left = [waiting for waiting in batch if not waiting.answer.done()]
@@ -155,6 +164,11 @@ class Lanes(Generic[Draft, Result]):
         if lane is None:
             lane = self._lanes[workspace] = Lane(self._write, self._limits)
         return lane
+
+    @property
+    def waiting(self) -> int:
+        """How many drafts wait in all lanes."""
+        return sum(lane.waiting for lane in self._lanes.values())
 
     async def flush(self) -> None:
         """Wait until every lane is empty, at shutdown."""

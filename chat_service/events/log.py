@@ -75,11 +75,14 @@ _ADVANCE: Final = (
 )
 
 
-async def append(db: AsyncSession) -> None:
-    """Write what was recorded, taking `feed_head` as the last lock before the commit."""
+async def append(db: AsyncSession) -> tuple[WorkspaceId, int] | None:
+    """Write what was recorded, taking `feed_head` as the last lock before the commit.
+
+    Returns whose log has grown and to which `pos`, if any.
+    """
     rows: list[dict[str, Any]] = db.info.pop(RECORDED, [])
     if not rows:
-        return
+        return None
     workspace_id = rows[0]["workspace_id"]
     if any(row["workspace_id"] != workspace_id for row in rows):
         raise RuntimeError("one transaction names one workspace")
@@ -87,10 +90,11 @@ async def append(db: AsyncSession) -> None:
     head = await connection.execute(
         _ADVANCE, {"workspace": workspace_id, "count": len(rows), "last": rows[-1]["id"]}
     )
-    first = head.scalar_one() - len(rows) + 1
-    for pos, row in enumerate(rows, first):
+    end: int = head.scalar_one()
+    for pos, row in enumerate(rows, end - len(rows) + 1):
         row["pos"] = pos
     await connection.execute(_INSERT, rows)
+    return workspace_id, end
 
 
 class Stream:
@@ -165,6 +169,28 @@ async def read(
     if after.fence is not None and fence(rows[0].id) != after.fence:
         raise CursorMismatch()
     return rows[1:]
+
+
+async def read_on(
+    db: AsyncSession, workspace_id: WorkspaceId, pos: int, *, limit: int
+) -> Sequence[Row[Any]]:
+    """The events of a workspace behind a position that is kept beside the log, oldest first.
+
+    There is nothing to compare: whatever sets the log back takes such a position along. The events
+    end before a missing one, and where that is the first, RuntimeError is raised: it must not be
+    passed over in silence.
+    """
+    query = (
+        select(EVENTS)
+        .where(EVENTS.c.workspace_id == workspace_id, EVENTS.c.pos > pos)
+        .order_by(EVENTS.c.pos)
+        .limit(limit)
+    )
+    rows = (await db.execute(query)).all()
+    whole = [row for expected, row in enumerate(rows, pos + 1) if row.pos == expected]
+    if rows and not whole:
+        raise RuntimeError(f"the log has no event {pos + 1}")
+    return whole
 
 
 async def _floor(db: AsyncSession, stream: Stream) -> int:

@@ -6,18 +6,22 @@ database means for the caller. `transaction()` alone appends to the log: when it
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from typing import Final
+from time import perf_counter
+from typing import Final, cast
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.pool import QueuePool
 
+from chat_service import metrics
 from chat_service.errors import DatabaseUnavailable, ServiceError, StorageFull
 from chat_service.events import log
 from chat_service.model import is_sqlite, open_sessionmaker
+from chat_service.schema import WorkspaceId
 
 TURN_SECONDS: Final = 5.0
 """How long a writer waits for its turn on SQLite, as long as for a lock that another program has."""
@@ -43,8 +47,15 @@ class Database:
         self.engine = engine
         self.readers = open_sessionmaker(engine, write=False)
         self.writers = open_sessionmaker(engine, write=True)
+        self.hint: Callable[[WorkspaceId, int], None] = _nobody
+        """Told of each commit that made a log longer, and to which `pos`; must not fail."""
         # SQLite's own busy handler polls and is not fair; writers queue here, first come first.
         self._turn = asyncio.Lock() if is_sqlite(engine) else None
+
+    @property
+    def in_use(self) -> int:
+        """How many connections are in use."""
+        return cast(QueuePool, self.engine.pool).checkedout()
 
     @asynccontextmanager
     async def taking_turn(self) -> AsyncIterator[None]:
@@ -70,6 +81,10 @@ class Database:
             yield
         finally:
             _database.reset(before)
+
+
+def _nobody(_: WorkspaceId, __: int) -> None:
+    """Without a hub nobody waits for events."""
 
 
 _database: ContextVar[Database] = ContextVar("database")
@@ -103,10 +118,15 @@ async def transaction() -> AsyncIterator[AsyncSession]:
             try:
                 yield db
                 await db.flush()
-                await log.append(db)
+                grown = await log.append(db)
+                began = perf_counter()
                 await db.commit()
+                lasted = perf_counter() - began
             finally:
                 _inside.reset(before)
+        if grown is not None:
+            database.hint(*grown)
+            metrics.COMMIT_SECONDS.observe(lasted)
 
 
 @contextmanager

@@ -24,12 +24,14 @@ from chat_service.events.log import Stream
 from chat_service.events.transaction import transaction
 from chat_service.intake import services
 from chat_service.intake.transport import FirstMessage, StartedResponse, StartSession
+from chat_service.messages import services as messages
 from chat_service.messages.drafts import Draft, draft_of
 from chat_service.messages.transport import message_cursor, message_view
 from chat_service.schema import CursorKind, SessionId
 from chat_service.sessions import queries as sessions
-from chat_service.sessions.transport import session_etag, session_view
-from chat_service.transport import ETAG, IDEMPOTENCY_KEY, LOCATION
+from chat_service.sessions.rendering import render_one
+from chat_service.sessions.transport import session_etag
+from chat_service.transport import ETAG, IDEMPOTENCY_KEY, LOCATION, Json
 from chat_service.web import Who, answer, caller, document, idempotency_key, now, parse, shared
 
 blueprint = Blueprint("intake", __name__, url_prefix="/v1/sessions")
@@ -57,6 +59,7 @@ NOT_YET = SessionId(UUID(int=0))
 async def start_session() -> Response:
     """Start a session, with its first message. 201 where it is new, 200 where it was there."""
     body, who = await parse(StartSession), await caller()
+    out: Json = {"websocket_url": shared().site.websocket_url()}
     client_session_id = idempotency_key(body.client_session_id)
     if client_session_id is None:
         raise ClientSessionIdMissing()
@@ -72,12 +75,13 @@ async def start_session() -> Response:
         started = await services.start(
             db, who, customer_id, start, first, limits=shared().limits, now=now()
         )
-        row = await _shown(db, who, started)
+        session = await render_one(db, who, await _shown(db, who, started))
         cursor = await _cursor(db, who, started)
-    session, sent = session_view(who, row), started.message
+    sent = started.message
+    messages.count_acknowledged([sent] if sent else [])
     view = message_view(who.is_customer, sent.row, sent.author_name) if sent else None
-    out = {"session": session, "message": view, "cursor": cursor}
-    headers = {"Location": f"/v1/sessions/{row.id}"}
+    out |= {"session": session, "message": view, "cursor": cursor}
+    headers = {"Location": f"/v1/sessions/{session.id}"}
     status = 201 if started.created else 200
     return answer(out, status, headers=headers, etag=session_etag(session))
 

@@ -28,16 +28,17 @@ from chat_service.messages import services as messages
 from chat_service.messages.drafts import Draft, Sent
 from chat_service.model import ChatMessage, ChatSession, Customer, Participant
 from chat_service.schema import (
+    Actor,
     AgentId,
     AuthorType,
     Channel,
     Permission,
     SessionId,
     Status,
-    Visibility,
     new_id,
 )
 from chat_service.sessions import services as sessions
+from chat_service.sessions.participants import new_row
 from chat_service.sessions.queries import visible_to
 
 READ: Final = {
@@ -223,9 +224,9 @@ async def _create(
     )
     db.add(session)
     await db.flush()
-    _add_participant(db, session, AuthorType.CUSTOMER, customer.id, now)
-    if by_agent:
-        _add_participant(db, session, AuthorType.AGENT, UUID(str(caller.actor.id)), now)
+    actors = [Actor(AuthorType.CUSTOMER, customer.id), *([caller.actor] if by_agent else [])]
+    rows = [new_row(session.workspace_id, session.id, actor, now=now) for actor in actors]
+    db.add_all(Participant(**row) for row in rows)
     created = SessionCreated(
         workspace_id=session.workspace_id, session_id=session.id, actor=caller.actor, at=now
     )
@@ -245,21 +246,6 @@ async def _previous(db: AsyncSession, customer: Customer) -> SessionId | None:
         .limit(1)
     )
     return (await db.scalars(query)).one_or_none()
-
-
-def _add_participant(
-    db: AsyncSession, session: ChatSession, kind: AuthorType, actor_id: UUID, now: datetime
-) -> None:
-    db.add(
-        Participant(
-            workspace_id=session.workspace_id,
-            session_id=session.id,
-            type=kind,
-            id=actor_id,
-            visibility=Visibility.PUBLIC,
-            joined_at=now,
-        )
-    )
 
 
 async def _first_message(

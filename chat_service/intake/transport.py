@@ -42,8 +42,9 @@ class StartSession(Request):
 
 
 class StartedResponse(Response):
-    """The session, its first message, and where to follow its events from."""
+    """The session, its first message, and from which point and where to follow its events."""
 
     session: SessionView
     message: MessageView | None
     cursor: str
+    websocket_url: str

@@ -49,6 +49,7 @@ from chat_service.schema import (
     new_id,
 )
 from chat_service.sessions.lifecycle import Action
+from chat_service.sessions.marks import Mark, Point
 from chat_service.sessions.queries import LockedSession, may_see
 from chat_service.sessions.services import bring_back, is_reopenable
 
@@ -76,6 +77,7 @@ class Batch:
     record: Callable[[Event, LockedSession], None]
     messages: list[dict[str, Any]] = field(default_factory=list)
     joined: list[ParticipantKey] = field(default_factory=list)
+    marks: dict[ParticipantKey, Mark] = field(default_factory=dict)
     written: dict[Key, dict[str, Any]] = field(default_factory=dict)
     changed: dict[SessionId, LockedSession] = field(default_factory=dict)
 
@@ -220,6 +222,7 @@ class Batch:
         if public:
             session.message_count += 1
             session.last_message_id = message_id
+        self._mark(draft, session)
         return {
             "workspace_id": session.workspace_id,
             "id": message_id,
@@ -241,6 +244,14 @@ class Batch:
             "edited_at": None,
             "deleted_at": None,
         }
+
+    def _mark(self, draft: Draft, session: LockedSession) -> None:
+        """Whoever writes has read what stands before; a note shows a customer nothing of it."""
+        actor, public = draft.caller.actor, draft.visibility is Visibility.PUBLIC
+        here = Point(session.last_seq, session.last_public_seq if public else 0)
+        mark = Mark(session.workspace_id, session.id, actor, read=here, delivered=here)
+        key = (session.id, actor.type, UUID(str(actor.id)))
+        self.marks[key] = mark.merged(self.marks.get(key, mark))
 
     def _record(
         self, kind: type[Event], draft: Draft, session: LockedSession, **fields: Any

@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Select, and_, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chat_service import metrics
 from chat_service.agents import queries as agents
 from chat_service.config import Limits
 from chat_service.errors import (
@@ -29,13 +30,14 @@ from chat_service.messages.batch import (
     staff_writing,
 )
 from chat_service.messages.drafts import Draft, Key, Sent
-from chat_service.model import ChatMessage, Participant, table_of
+from chat_service.model import ChatMessage, table_of
 from chat_service.schema import Clock, Visibility, WorkspaceId
 from chat_service.sessions import queries as sessions
+from chat_service.sessions.participants import PARTICIPANTS
 from chat_service.sessions.queries import SESSIONS, WRITTEN_BACK, LockedSession
+from chat_service.sessions.watermarks import raise_marks
 
 MESSAGES: Final = table_of(ChatMessage)
-PARTICIPANTS: Final = table_of(Participant)
 
 MessageLanes = Lanes[Draft, Sent]
 
@@ -45,7 +47,9 @@ def open_lanes(limits: Limits, clock: Clock) -> MessageLanes:
 
     async def write_batch(drafts: Sequence[Draft]) -> Sequence[Sent | ServiceError]:
         async with transaction() as db:
-            return await write(db, drafts, limits=limits, now=clock())
+            results = await write(db, drafts, limits=limits, now=clock())
+        count_acknowledged(results)
+        return results
 
     return Lanes(write_batch, limits)
 
@@ -69,6 +73,14 @@ async def write(
     results = [batch.settle(draft) for draft in drafts]
     await _store(db, workspace_id, batch)
     return results
+
+
+def count_acknowledged(results: Sequence[Sent | ServiceError]) -> None:
+    """Count what a transaction has written, once it is committed."""
+    sent = [result for result in results if isinstance(result, Sent)]
+    repeated = sum(result.repeated for result in sent)
+    metrics.NEW_MESSAGES.inc(len(sent) - repeated)
+    metrics.REPEATED_MESSAGES.inc(repeated)
 
 
 def _record(db: AsyncSession, event: Any, session: LockedSession) -> None:
@@ -136,7 +148,9 @@ async def _participants(
         return set()
     columns = PARTICIPANTS.c
     query = select(columns.session_id, columns.type, columns.id).where(
-        columns.workspace_id == workspace_id, columns.session_id.in_(concerned)
+        columns.workspace_id == workspace_id,
+        columns.session_id.in_(concerned),
+        columns.visibility == Visibility.PUBLIC,
     )
     return {(row.session_id, row.type, row.id) for row in await db.execute(query)}
 
@@ -156,21 +170,7 @@ async def _store(db: AsyncSession, workspace_id: WorkspaceId, batch: Batch) -> N
         return
     connection = await db.connection()
     await connection.execute(_INSERT, batch.messages)
-    if batch.joined:
-        await connection.execute(
-            insert(PARTICIPANTS),
-            [
-                {
-                    "workspace_id": workspace_id,
-                    "session_id": session_id,
-                    "type": kind,
-                    "id": actor_id,
-                    "visibility": Visibility.PUBLIC,
-                    "joined_at": batch.now,
-                }
-                for session_id, kind, actor_id in batch.joined
-            ],
-        )
+    await raise_marks(db, batch.marks.values(), now=batch.now, joining=set(batch.joined))
     await connection.execute(
         _WRITE_BACK,
         [

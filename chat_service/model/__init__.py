@@ -23,26 +23,41 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from chat_service.config import Database
-from chat_service.model.agent import Agent, SignInAttempts, Token
+from chat_service.model.agent import (
+    Agent,
+    AgentSocket,
+    ProcessLease,
+    SignInAttempts,
+    Ticket,
+    Token,
+)
 from chat_service.model.base import Base, table_of
 from chat_service.model.chat import ChatMessage, ChatSession, Participant
 from chat_service.model.customer import Customer
-from chat_service.model.event import ChatEvent, FeedHead
+from chat_service.model.event import ChatEvent, DeadEvent, FeedHead, FeedReader
+from chat_service.model.report import MessageCount
 from chat_service.model.workspace import Inbox, Workspace
 
 __all__ = [
     "Agent",
+    "AgentSocket",
     "Base",
     "ChatEvent",
     "ChatMessage",
     "ChatSession",
     "Customer",
+    "DeadEvent",
     "FeedHead",
+    "FeedReader",
     "Inbox",
+    "MessageCount",
     "Participant",
+    "ProcessLease",
     "SignInAttempts",
+    "Ticket",
     "Token",
     "Workspace",
+    "asyncpg_url",
     "is_sqlite",
     "open_engine",
     "open_sessionmaker",
@@ -71,13 +86,8 @@ def open_engine(config: Database) -> AsyncEngine:
     url = make_url(config.url)
     if url.get_backend_name() == "sqlite":
         return _open_sqlite(url, config)
-    # The one name of this setting that every PostgreSQL URL uses, and the driver's own.
-    url = url.set(drivername="postgresql+asyncpg")
-    mode = url.query.get("sslmode")
-    if mode is not None:
-        url = url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
     return create_async_engine(
-        url,
+        asyncpg_url(url),
         pool_size=config.pool_size,
         max_overflow=0,
         pool_timeout=config.pool_seconds,
@@ -91,6 +101,16 @@ def open_engine(config: Database) -> AsyncEngine:
             "prepared_statement_cache_size": 500,
         },
     )
+
+
+def asyncpg_url(url: URL) -> URL:
+    """The address of a PostgreSQL database as its driver takes it."""
+    url = url.set(drivername="postgresql+asyncpg")
+    # The one name of this setting that every PostgreSQL URL uses, and the driver's own.
+    mode = url.query.get("sslmode")
+    if mode is None:
+        return url
+    return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
 
 
 def open_sessionmaker(engine: AsyncEngine, *, write: bool) -> async_sessionmaker[AsyncSession]:

@@ -9,8 +9,11 @@ from chat_service.model.base import Base, Tenant
 from chat_service.schema import (
     AgentId,
     AgentStatus,
+    Availability,
     CustomerId,
+    ProcessId,
     Role,
+    TicketId,
     TokenId,
     TokenKind,
     WorkspaceId,
@@ -32,6 +35,9 @@ class Agent(Tenant, Base):
     name: Mapped[str] = mapped_column(String(128))
     role: Mapped[Role]
     status: Mapped[AgentStatus]
+    availability: Mapped[Availability]
+    """What the agent chose; without a living socket he is shown as offline all the same."""
+    accepting_chats: Mapped[bool]
     password_hash: Mapped[str] = mapped_column(String(200))
     """argon2id in its own text form."""
     created_at: Mapped[datetime]
@@ -75,6 +81,49 @@ class Token(Tenant, Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+
+class Ticket(Tenant, Base):
+    """A one-time right of an agent's login to open a socket; deleted by its use."""
+
+    __tablename__ = "tickets"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["workspace_id", "token_id"], ["tokens.workspace_id", "tokens.id"], ondelete="CASCADE"
+        ),
+        Index(None, "workspace_id", "token_id"),
+        Index(None, "workspace_id", "expires_at"),
+    )
+
+    id: Mapped[TicketId] = mapped_column(primary_key=True)
+    token_id: Mapped[TokenId]
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    device_id: Mapped[str | None] = mapped_column(String(64))
+    origin: Mapped[str | None] = mapped_column(String(255))
+    expires_at: Mapped[datetime]
+
+
+class ProcessLease(Base):
+    """A living process of the service, on whichever machine; renewed while it lives."""
+
+    __tablename__ = "process_leases"
+
+    process_id: Mapped[ProcessId] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class AgentSocket(Tenant, Base):
+    """An agent has a socket in a process; counts while that process's lease lives."""
+
+    __tablename__ = "agent_sockets"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["workspace_id", "agent_id"], ["agents.workspace_id", "agents.id"], ondelete="CASCADE"
+        ),
+    )
+
+    agent_id: Mapped[AgentId] = mapped_column(primary_key=True)
+    process_id: Mapped[ProcessId] = mapped_column(primary_key=True)
 
 
 class SignInAttempts(Base):

@@ -72,6 +72,8 @@ class Base(DeclarativeBase):
         schema.SessionId: Uuid(),
         schema.MessageId: Uuid(),
         schema.EventId: Uuid(),
+        schema.TicketId: Uuid(),
+        schema.ProcessId: Uuid(),
         dict[str, Any]: JsonType,
         list[str]: JsonType,
         list[float]: JsonType,
@@ -84,6 +86,8 @@ class Base(DeclarativeBase):
         schema.Audience: choice(schema.Audience),
         schema.TokenKind: choice(schema.TokenKind),
         schema.AgentStatus: choice(schema.AgentStatus),
+        schema.Availability: choice(schema.Availability),
+        schema.ReaderStatus: choice(schema.ReaderStatus),
         schema.Role: choice(schema.Role),
     }
 

@@ -55,6 +55,15 @@ class ChatSession(Tenant, Base):
             postgresql_where=text("waiting_since IS NOT NULL"),
         ),
         Index(None, "workspace_id", "assignee_id"),
+        Index(
+            "ix_chat_sessions_unclosed",
+            "workspace_id",
+            "assignee_id",
+            "last_activity_at",
+            "id",
+            sqlite_where=text("status != 'closed'"),
+            postgresql_where=text("status != 'closed'"),
+        ),
         {"postgresql_with": {"fillfactor": "80", "autovacuum_vacuum_scale_factor": "0.01"}},
     )
 
@@ -89,7 +98,11 @@ class ChatSession(Tenant, Base):
 
 
 class Participant(Tenant, Base):
-    """An actor in a session: the customer, and staff who wrote publicly or were assigned."""
+    """An actor in a session: the customer, and staff who wrote publicly, were assigned, or read.
+
+    The marks are watermarks: how far this actor has read, and has been reached, in both numberings.
+    They never go down.
+    """
 
     __tablename__ = "participants"
     __table_args__ = (
@@ -105,6 +118,13 @@ class Participant(Tenant, Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     visibility: Mapped[Visibility]
     joined_at: Mapped[datetime]
+    left_at: Mapped[datetime | None]
+    read_seq: Mapped[int]
+    read_public_seq: Mapped[int]
+    delivered_seq: Mapped[int]
+    delivered_public_seq: Mapped[int]
+    marks_version: Mapped[int]
+    """Counts the changes of the marks, by which other processes find what moved."""
 
 
 class ChatMessage(Tenant, Base):

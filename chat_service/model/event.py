@@ -8,7 +8,15 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, String, UniqueCons
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chat_service.model.base import Base, Tenant
-from chat_service.schema import Audience, AuthorType, EventId, MessageId, SessionId
+from chat_service.schema import (
+    Audience,
+    AuthorType,
+    EventId,
+    MessageId,
+    ProcessId,
+    ReaderStatus,
+    SessionId,
+)
 
 
 class ChatEvent(Tenant, Base):
@@ -52,3 +60,37 @@ class FeedHead(Tenant, Base):
     last_id: Mapped[EventId | None]
     floor: Mapped[int]
     """All events above it are kept; cursors below it have expired."""
+
+
+class FeedReader(Tenant, Base):
+    """How far a follower has read a workspace's log, and which process reads for it now."""
+
+    __tablename__ = "feed_readers"
+    __table_args__ = (
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="RESTRICT"),
+    )
+
+    reader: Mapped[str] = mapped_column(String(64), primary_key=True)
+    pos: Mapped[int]
+    status: Mapped[ReaderStatus]
+    owner: Mapped[ProcessId | None]
+    leased_until: Mapped[datetime | None]
+
+
+class DeadEvent(Tenant, Base):
+    """An event that a follower could not handle and passed by."""
+
+    __tablename__ = "dead_events"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["workspace_id", "reader"],
+            ["feed_readers.workspace_id", "feed_readers.reader"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    reader: Mapped[str] = mapped_column(String(64), primary_key=True)
+    pos: Mapped[int] = mapped_column(primary_key=True)
+    error: Mapped[str] = mapped_column(String(200))
+    """The type of the error and where it was raised: never anybody's words."""
+    tries: Mapped[int]

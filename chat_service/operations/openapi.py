@@ -18,6 +18,7 @@ from werkzeug.routing.converters import BaseConverter
 from werkzeug.routing.rules import Rule
 
 from chat_service.operations import responses
+from chat_service.site import COOKIE
 from chat_service.transport import Problem
 from chat_service.web import JSON, Documented, Who, documented
 
@@ -27,24 +28,44 @@ Every answer has a `Request-Id`. Every error is a problem document (RFC 9457) wh
 and whose `type` is a page of this service. A send that was answered is durable; repeat any send with
 the same `client_message_id` until it is answered: there will be one message.
 """
-SCHEMES: Final = {Who.CUSTOMER: "customerToken", Who.AGENT: "agentToken", Who.KEY: "apiKey"}
-SECURITY: Final = {
+SCHEMES: Final = {
+    "customerToken": Who.CUSTOMER,
+    "agentToken": Who.AGENT,
+    "agentCookie": Who.AGENT,
+    "apiKey": Who.KEY,
+}
+SECURITY: Final[Mapping[str, Mapping[str, str]]] = {
     name: {"type": "http", "scheme": "bearer", "bearerFormat": form, "description": source}
     for name, form, source in (
         ("customerToken", "JWT", "From `POST /v1/inboxes/{inbox_key}/customers`."),
         ("agentToken", "opaque", "From `POST /v1/auth/sign-in`; begins with `at_`."),
         ("apiKey", "opaque", "Made by `chat-service create-key`; begins with `sk_`."),
     )
+} | {
+    "agentCookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "From `POST /v1/auth/sign-in` with `cookie`; writes need the `Origin` of the "
+        "service's own pages.",
+    }
 }
 TAGS: Final = {
     "customers": "People served: they begin at an inbox.",
     "auth": "Signing in and out, and renewing tokens.",
+    "agents": "Staff: whether they are there.",
     "sessions": "Chats: start, find, assign, close.",
     "messages": "What is said in a session.",
+    "realtime": "Live delivery over sockets.",
     "events": "What happened, in order, to read on from where one stopped.",
     "health": "Whether the service is alive and ready.",
 }
 REF: Final = "#/components/schemas/"
+EVENT_STREAM: Final = {
+    "type": "string",
+    "description": "Server-sent events, for as long as the connection lives; each of the log has the"
+    " cursor behind it as its `id`. See `/asyncapi.json`.",
+}
 
 
 def build_document(app: Quart) -> dict[str, Any]:
@@ -68,7 +89,7 @@ def build_document(app: Quart) -> dict[str, Any]:
 def _schemas(found: Mapping[str, Any]) -> dict[str, Any]:
     """All schemas by name, without the titles that only repeat a field's name."""
     _, own = models_json_schema([(Problem, "serialization")], ref_template=REF + "{model}")
-    schemas = dict(sorted({**found, **own["$defs"]}.items()))
+    schemas = dict(sorted({**found, **own["$defs"], "EventStream": EVENT_STREAM}.items()))
     for schema in schemas.values():
         for field in schema.get("properties", {}).values():
             field.pop("title", None)
@@ -129,7 +150,7 @@ def _complete(
     operation["summary"] = summary + stop.strip() if stop else summary
     operation["description"] = rest
     operation["tags"] = [_tag(path)]
-    operation["security"] = [{name: []} for kind, name in SCHEMES.items() if kind in about.who]
+    operation["security"] = [{name: []} for name, kind in SCHEMES.items() if kind in about.who]
     operation["parameters"] = operation["parameters"] + [
         {"name": one.name, "in": "header", "required": False} | responses.described(one)
         for one in about.takes

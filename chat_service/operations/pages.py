@@ -65,8 +65,10 @@ def docs_page() -> str:
 
 
 LINKS: Final = (
+    ("/demo", "Demo", "A customer and an agent beside each other, live"),
     ("/docs", "The API", "Every address with its fields and answers, to read and to try out"),
     ("/openapi.json", "OpenAPI 3.1", "The same for programs"),
+    ("/asyncapi.json", "AsyncAPI 3.1", "The live protocol, for programs"),
     ("/problems", "Problems", "What each error code means and what to do about it"),
     ("/health/ready", "Readiness", "Whether requests may be sent here"),
 )
@@ -84,6 +86,29 @@ def start_page() -> str:
         "<p>A workspace to try things in has been made, with an inbox, an agent and an API key."
         " Its credentials stand in <code>var/demo.txt</code>, and a first request to paste where"
         f' the service was started.</p><ul class="links">{links}</ul>',
+    )
+
+
+def demo_page() -> str:
+    """A customer and an agent, who talk over the public API."""
+    return _page(
+        "Demo",
+        "<h1>Demo</h1><p>Two people in one session, each over a WebSocket of its own. Stop the service"
+        " and start it again: what was said is there, and what you send meanwhile arrives.</p>"
+        f'<div class="sides">{_side("customer", "Customer")}{_side("agent", "Agent", note=True)}</div>'
+        '<script type="module" src="/static/demo/demo.js"></script>',
+        style='<link rel="stylesheet" href="/static/demo/demo.css">',
+        wide=True,
+    )
+
+
+def _side(name: str, title: str, *, note: bool = False) -> str:
+    box = '<label><input type="checkbox"> note</label>' if note else ""
+    return (
+        f'<section id="{name}" aria-label="{title}"><h2>{title}</h2>'
+        '<ol role="log" tabindex="0" aria-label="Conversation"></ol>'
+        f'<form><input type="text" aria-label="Message of the {name}" maxlength="4000"'
+        f' autocomplete="off">{box}<button>Send</button></form><output></output></section>'
     )
 
 

@@ -18,6 +18,7 @@ from chat_service.errors import (
     InvalidParameter,
     MalformedBody,
     NotAcceptable,
+    OriginNotAllowed,
     ServiceError,
     StorageFull,
     Unauthenticated,
@@ -26,7 +27,8 @@ from chat_service.errors import (
     ValidationFailed,
     every_error,
 )
-from chat_service.problems import PROBLEM, problem_document
+from chat_service.problems import PROBLEM
+from chat_service.refusals import problem_document
 from chat_service.transport import (
     AN_ID,
     ETAG,
@@ -35,12 +37,22 @@ from chat_service.transport import (
     REPLAYED,
     REQUEST_ID,
     RETRY_AFTER,
+    SET_COOKIE,
     WWW_AUTHENTICATE,
     Header,
 )
-from chat_service.web import Documented, Who
+from chat_service.web import EVENT_STREAM, Documented, Who
 
-GIVEN: Final = (REQUEST_ID, ETAG, LOCATION, REPLAYED, RETRY_AFTER, WWW_AUTHENTICATE)
+GIVEN: Final = (
+    REQUEST_ID,
+    ETAG,
+    LOCATION,
+    REPLAYED,
+    RETRY_AFTER,
+    SET_COOKIE,
+    WWW_AUTHENTICATE,
+)
+SOMETIMES: Final = (REPLAYED, SET_COOKIE)
 WITH_PROBLEMS: Final = {
     401: WWW_AUTHENTICATE,
     412: ETAG,
@@ -50,6 +62,7 @@ WITH_PROBLEMS: Final = {
 }
 READS: Final = {"get", "head"}
 SESSION: Final = f"/v1/sessions/{AN_ID}"
+EVENTS: Final = "#/components/schemas/EventStream"
 FIELD: Final = FieldError("/content/text", "too_long", "must have at most 16384 bytes in UTF-8")
 
 
@@ -59,6 +72,8 @@ def of(method: str, operation: dict[str, Any], about: Documented) -> dict[str, A
     for status, model in about.answers.items():
         if model is None:
             found[str(status)] = {"description": "Done."}
+    if about.streams:
+        found["200"].setdefault("content", {})[EVENT_STREAM] = {"schema": {"$ref": EVENTS}}
     if IF_NONE_MATCH in about.takes:
         found["304"] = {"description": "Nothing has changed since the version the caller has."}
     for answer in found.values():
@@ -86,6 +101,8 @@ def _usual(method: str, operation: dict[str, Any], about: Documented) -> list[ty
             UnsupportedMediaType,
             ValidationFailed,
         ]
+    if method not in READS and Who.AGENT in about.who:
+        errors.append(OriginNotAllowed)
     if method not in READS:
         errors += [DatabaseUnavailable, StorageFull]
     return errors
@@ -120,9 +137,9 @@ def _references(headers: Iterable[Header]) -> dict[str, Any]:
 
 
 def headers() -> dict[str, Any]:
-    """The headers of answers; all but that of a repeat are always there."""
+    """The headers of answers; most are always there."""
     return {
-        one.name: {"required": one is not REPLAYED, "example": one.example} | described(one)
+        one.name: {"required": one not in SOMETIMES, "example": one.example} | described(one)
         for one in GIVEN
     }
 

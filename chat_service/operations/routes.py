@@ -1,16 +1,20 @@
-"""Health, the API's document, problem pages, static files, and the start page of development."""
+"""Health, figures, the API's document, problem pages, static files, and the start page of development."""
 
+from functools import cache
 from typing import Final
 
 import orjson
 from pydantic import Field
 from quart import Blueprint, Response, current_app
 
-from chat_service.errors import DatabaseUnavailable, NotFound, Unavailable
+from chat_service import metrics
+from chat_service.errors import DatabaseUnavailable, NotFound, Unauthenticated, Unavailable
 from chat_service.events.transaction import reading
 from chat_service.model.migrations import is_current
 from chat_service.operations import pages
-from chat_service.operations.assets import asset_of, send, static_files
+from chat_service.operations.assets import Asset, asset_of, send, static_files
+from chat_service.operations.asyncapi import build_asyncapi
+from chat_service.operations.figures import read_figures, require_reader
 from chat_service.operations.openapi import build_document
 from chat_service.transport import Query
 from chat_service.transport import Response as Document
@@ -18,6 +22,7 @@ from chat_service.web import JSON, Who, answer, document, query, shared
 
 blueprint = Blueprint("operations", __name__)
 HTML: Final = "text/html"
+ANYTHING: Final = "*/*"
 OPENAPI: Final = "openapi document"
 
 
@@ -56,6 +61,16 @@ async def ready() -> Response:
     return answer(Health(status="ok"))
 
 
+@blueprint.get("/metrics")
+@document(Who.PUBLIC, answers={200: None}, errors=[NotFound, Unauthenticated])
+async def show_figures() -> Response:
+    """The figures of all workers for Prometheus, to whoever shows `server.metrics_token`."""
+    # Whichever version of whichever format a scraper asks for, it also reads this one.
+    query(Query, gives=ANYTHING)
+    require_reader()
+    return Response(await read_figures(), content_type=metrics.CONTENT_TYPE)
+
+
 @blueprint.get("/openapi.json")
 @document(Who.PUBLIC, answers={200: None})
 async def openapi() -> Response:
@@ -66,6 +81,19 @@ async def openapi() -> Response:
         app = current_app._get_current_object()  # type: ignore[attr-defined]
         extensions[OPENAPI] = asset_of(orjson.dumps(build_document(app)), JSON)
     return await send(extensions[OPENAPI])
+
+
+@blueprint.get("/asyncapi.json")
+@document(Who.PUBLIC, answers={200: None})
+async def asyncapi() -> Response:
+    """The live protocol's document."""
+    query(Query)
+    return await send(_asyncapi())
+
+
+@cache
+def _asyncapi() -> Asset:
+    return asset_of(orjson.dumps(build_asyncapi()), JSON)
 
 
 @blueprint.get("/static/<path:name>")

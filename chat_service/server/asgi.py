@@ -1,4 +1,4 @@
-"""What wraps the application on any ASGI server: a client that leaves never cuts a write.
+"""What wraps the application on any ASGI server: no cut writes, no sockets that nobody awaits.
 
 Owns nothing but the two callables of a request. The bounds of a head belong to `protocols`, those
 of a body to the framework, which knows the route.

@@ -17,11 +17,13 @@ from typing import Any, Final, Protocol, runtime_checkable
 import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from chat_service.config import Server
 from chat_service.server.asgi import Application
 from chat_service.server.drain import Drain
 from chat_service.server.protocols import HttpProtocol, bounded, require_overrides
+from chat_service.server.websockets import WebSocketProtocol
 
 BACKLOG: Final = 2048
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -54,6 +56,7 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._balancer_seconds = settings.balancer_seconds
         self._drain_seconds = settings.drain_seconds
+        self._window = settings.drain_window_seconds
         self._drain = drain
         self._ready = ready
         self._parent = parent
@@ -87,9 +90,12 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, then let uvicorn wait for requests in flight and end the lifespan."""
-        wait = 0.0 if self.interrupted and self._deserted() else self._balancer_seconds
         left = await self._drain.run(
-            wait=wait, limit=self._drain_seconds, stop=self._stop_accepting
+            wait=0.0 if self.interrupted and self._deserted() else self._balancer_seconds,
+            window=self._window,
+            limit=self._drain_seconds,
+            stop=self._stop_accepting,
+            close=self._close_sockets,
         )
         self.config.timeout_graceful_shutdown = math.ceil(left)
         try:
@@ -117,7 +123,18 @@ class DrainingServer(uvicorn.Server):
         # A connection that was accepted in the last moment has yet to send its request.
         await asyncio.sleep(LAST_MOMENT_SECONDS)
         for connection in list(self.server_state.connections):
-            connection.shutdown()
+            if isinstance(connection, HttpProtocol):
+                connection.shutdown()
+
+    async def _close_sockets(self, seconds: float) -> None:
+        """Close the sockets one by one, evenly over this time."""
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        connections = self.server_state.connections
+        sockets = [one for one in connections if isinstance(one, WebSocketProtocol)]
+        for number, one in enumerate(sockets):
+            await asyncio.sleep(begin + number / len(sockets) * seconds - loop.time())
+            one.shutdown()
 
 
 class _Start:
@@ -155,6 +172,7 @@ def run(
     application's start-up carries, else 1.
     """
     require_overrides(HttpProtocol, HttpToolsProtocol)
+    require_overrides(WebSocketProtocol, WebSocketsSansIOProtocol)
     require_overrides(DrainingServer, uvicorn.Server)
     application = pkgutil.resolve_name(app)
     start = _Start(application)
@@ -173,7 +191,11 @@ def uvicorn_config(application: Application, settings: Server) -> uvicorn.Config
         application,
         loop="uvloop",
         http=bounded(settings),
-        ws="none",
+        ws=WebSocketProtocol,
+        ws_max_size=65_536,
+        ws_per_message_deflate=False,  # a small message may inflate to any size
+        ws_ping_interval=25,
+        ws_ping_timeout=20,
         lifespan="on",
         # The application says how logs look. A level below WARNING would log query strings.
         log_config=None,

@@ -1,7 +1,8 @@
 """uvicorn's HTTP protocol with bounds: time and size of a request head, requests in the queue.
 
-Owns what happens before a request is the application's. Leans on internals of uvicorn 0.54, which
-is why its minor version is pinned and `require_overrides` is called at start-up.
+Owns what happens before a request is the application's, or a connection that of `websockets`. Leans
+on internals of uvicorn 0.54, which is why its minor version is pinned and `require_overrides` is
+called at start-up.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ class HttpProtocol(HttpToolsProtocol):
     _clock: asyncio.TimerHandle | None = None
     _head = 0  # bytes of the request's head and trailers that the parser has handed over
     _held = 0  # bytes received since the parser last handed over anything
+    _upgraded = False
 
     @property
     def idle(self) -> bool:
@@ -55,6 +57,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Parse, then see to it that the parser holds little and that some clock runs."""
         self._held += len(data)
         super().data_received(data)
+        if self._upgraded:
+            return
         if self._held > self.head_bytes and not self.transport.is_closing():
             self.send_400_response("")
         if self.idle and self._clock is None:
@@ -81,7 +85,12 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The request is the application's, unless too many wait in front of it."""
         self._stop_clock()
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is before:  # no request, but a connection that is about to be handed over
+            if not self.idle:
+                raise ValueError("another request waits for its answer")
+            return
         waiting = [cycle for cycle in self._unanswered if not cycle.response_complete]
         if len(waiting) == UNANSWERED:
             raise ValueError("too many requests in the queue")
@@ -91,6 +100,11 @@ class HttpProtocol(HttpToolsProtocol):
         """A part of the body, whose bound is the application's."""
         self._held = 0
         super().on_body(body)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over to the WebSocket protocol."""
+        self._upgraded = True
+        super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be parsed or is too large, and close.
@@ -103,7 +117,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         too_large = max(self._head, self._held) > self.head_bytes
         status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if too_large else HTTPStatus.BAD_REQUEST
-        self.transport.write(_problem(status))
+        self.transport.write(problem(status))
         self.transport.close()
 
     def _count(self, size: int) -> None:
@@ -151,10 +165,10 @@ def require_overrides(ours: type, theirs: type) -> None:
         raise RuntimeError(f"{theirs.__qualname__} has no {', '.join(missing)}: another uvicorn?")
 
 
-def _problem(status: HTTPStatus) -> bytes:
+def problem(status: HTTPStatus) -> bytes:
     """A whole answer as problem details (RFC 9457), after which the connection is closed."""
-    problem = {"type": "about:blank", "title": status.phrase, "status": status}
-    body = json.dumps(problem, separators=(",", ":"))
+    fields = {"type": "about:blank", "title": status.phrase, "status": status}
+    body = json.dumps(fields, separators=(",", ":"))
     return (
         f"HTTP/1.1 {status} {status.phrase}\r\ncontent-type: application/problem+json\r\n"
         f"content-length: {len(body)}\r\nconnection: close\r\n\r\n{body}"

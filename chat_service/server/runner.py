@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from chat_service.config import Server
+from chat_service.server.figures import shared_folder
 from chat_service.server.process import BACKLOG, run
 from chat_service.server.workers import Workers
 
@@ -48,8 +49,13 @@ def serve(
         if config.workers == 1:
             return run(app, config, sock, ready=lambda: announce(url))
         command = [*child, "--fd", str(sock.fileno())]
-        workers = Workers(command, sock, config.workers, ready=lambda: announce(url))
-        return asyncio.run(workers.run())
+        # Where nobody may read the figures of all workers, each keeps its own to itself.
+        share = shared_folder() if config.metrics_token else contextlib.nullcontext()
+        with share as folder:
+            workers = Workers(
+                command, sock, config.workers, ready=lambda: announce(url), figures=folder
+            )
+            return asyncio.run(workers.run())
 
 
 def serve_child(app: str, config: Server, fd: int) -> int:

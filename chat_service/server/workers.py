@@ -6,6 +6,7 @@ child that has lost its parent ends by itself, see `runner.serve_child`.
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from chat_service.server.figures import forget, variables_of
 from chat_service.server.process import SIGNALS
 
 # How a child's start-up ends when no other attempt can succeed: a wrong configuration, a database
@@ -30,7 +32,8 @@ class _Slot:
 
     channel: asyncio.StreamWriter
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
         self.process: asyncio.subprocess.Process | None = None
         self.serving = asyncio.Event()
 
@@ -46,15 +49,25 @@ class _Slot:
 
 
 class Workers:
-    """The parent's event loop: `count` children that run `command`."""
+    """The parent's event loop: `count` children that run `command`.
+
+    `figures` is the folder where they keep what they count, if they share it.
+    """
 
     def __init__(
-        self, command: Sequence[str], sock: socket.socket, count: int, *, ready: Callable[[], None]
+        self,
+        command: Sequence[str],
+        sock: socket.socket,
+        count: int,
+        *,
+        ready: Callable[[], None],
+        figures: str | None = None,
     ) -> None:
         self._command = command
         self._sock = sock
         self._ready = ready
-        self._slots = [_Slot() for _ in range(count)]
+        self._figures = figures
+        self._slots = [_Slot(number) for number in range(count)]
         self._hangup = asyncio.Event()
         self._served = False
         self._stopping = False
@@ -127,6 +140,7 @@ class Workers:
                 stdin=theirs.fileno(),
                 pass_fds=[self._sock.fileno()],
                 process_group=0,
+                env=self._environment(slot),
             )
         if self._stopping:
             slot.send_signal(signal.SIGTERM)
@@ -135,8 +149,15 @@ class Workers:
         if served:
             self._serves(slot)
         code = await slot.process.wait()
+        if self._figures is not None:
+            forget(slot.number, self._figures)
         slot.retire()
         return served, code
+
+    def _environment(self, slot: _Slot) -> dict[str, str]:
+        if self._figures is None:
+            return dict(os.environ)
+        return os.environ | variables_of(slot.number, self._figures)
 
     def _serves(self, slot: _Slot) -> None:
         slot.serving.set()

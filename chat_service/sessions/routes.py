@@ -1,10 +1,9 @@
 """Read, list and change sessions. Starting one is in `intake`, what is said in `messages`."""
 
-from typing import Any
 from uuid import UUID
 
 from quart import Blueprint, Response
-from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.auth import Caller, require
 from chat_service.errors import (
@@ -15,6 +14,7 @@ from chat_service.errors import (
     InvalidMove,
     NotFound,
     PreconditionFailed,
+    ReadSeqAhead,
     ReopenWindowPassed,
     UnsupportedSort,
 )
@@ -22,16 +22,18 @@ from chat_service.events import log
 from chat_service.events.log import Stream
 from chat_service.events.transaction import reading, transaction
 from chat_service.schema import AgentId, CursorKind, Permission
-from chat_service.sessions import listing, queries, services
+from chat_service.sessions import listing, queries, services, watermarks
 from chat_service.sessions.listing import SessionQuery
+from chat_service.sessions.read_states import PutReadState, ReadState, own_state
+from chat_service.sessions.rendering import render, render_one
 from chat_service.sessions.transport import (
     Assign,
     Close,
     PatchSession,
     SessionPage,
     SessionResponse,
+    SessionView,
     session_etag,
-    session_view,
 )
 from chat_service.transport import ETAG, IF_MATCH, IF_NONE_MATCH, Empty, Query
 from chat_service.web import Who, answer, caller, check_match, document, now, parse, query, shared
@@ -57,7 +59,7 @@ async def list_sessions() -> Response:
             feed = Stream(CursorKind.WORKSPACE, who.workspace_id)
             feed_cursor = str(await log.head(db, feed))
         rows, links = await listing.page(db, who, wanted)
-    data = [session_view(who, row) for row in rows]
+        data = await render(db, who, rows)
     return answer(SessionPage(data=data, page=links, feed_cursor=feed_cursor))
 
 
@@ -74,8 +76,8 @@ async def get_session(session_id: UUID) -> Response:
     query(Query)
     who = await caller()
     async with reading() as db:
-        row = await queries.summary(db, who, session_id)
-    return _shown(who, row)
+        view = await _view(db, who, session_id)
+    return _shown(view)
 
 
 @blueprint.patch("/<uuid:session_id>")
@@ -93,13 +95,34 @@ async def patch_session(session_id: UUID) -> Response:
     require(who, Permission.SESSIONS_WRITE)
     async with transaction() as db:
         session = await queries.access(db, who, session_id, lock=True)
-        before = session_view(who, await queries.summary(db, who, session_id))
+        before = await _view(db, who, session_id)
         check_match(session_etag(before), before)
         fields = body.model_dump(exclude_unset=True)
         await services.patch(db, who, session, fields, limits=shared().limits, now=now())
         await db.flush()
-        row = await queries.summary(db, who, session_id)
-    return _shown(who, row)
+        view = await _view(db, who, session_id)
+    return _shown(view)
+
+
+@blueprint.put("/<uuid:session_id>/read-state")
+@document(
+    Who.CUSTOMER | Who.AGENT,
+    body=PutReadState,
+    answers={200: ReadState},
+    errors=[NotFound, ReadSeqAhead],
+)
+async def put_read_state(session_id: UUID) -> Response:
+    """Tell how far the caller has read; marks never go down, and all his devices are told."""
+    body, who = await parse(PutReadState), await caller()
+    async with transaction() as db:
+        session = await queries.access(db, who, session_id)
+        mark = await watermarks.mark_of(
+            db, who, session, read_seq=body.read_seq, delivered_seq=body.delivered_seq
+        )
+        await watermarks.raise_marks(db, [mark], now=now())
+        rows = (await watermarks.read_marks(db, [mark.place]))[mark.place]
+    shared().states.moved(mark.place)
+    return answer(own_state(rows, who.actor, is_customer=who.is_customer))
 
 
 @blueprint.post("/<uuid:session_id>/claim")
@@ -117,8 +140,8 @@ async def claim_session(session_id: UUID) -> Response:
     async with transaction() as db:
         await services.claim(db, who, session_id, now=now())
         await db.flush()
-        row = await queries.summary(db, who, session_id)
-    return _shown(who, row)
+        view = await _view(db, who, session_id)
+    return _shown(view)
 
 
 @blueprint.post("/<uuid:session_id>/assign")
@@ -136,8 +159,7 @@ async def assign_session(session_id: UUID) -> Response:
     require(who, Permission.SESSIONS_ASSIGN)
     async with transaction() as db:
         session = await queries.access(db, who, session_id, lock=True)
-        row = await queries.summary(db, who, session_id)
-        before = session_view(who, row)
+        before = await _view(db, who, session_id)
         check_match(session_etag(before), before)
         if "expected_assignee" in body.model_fields_set:
             expected = body.expected_assignee
@@ -145,7 +167,8 @@ async def assign_session(session_id: UUID) -> Response:
         await services.assign(db, who, session, AgentId(body.assignee.id), now=now())
         await db.flush()
         row = (await queries.summaries_by_id(db, who.workspace_id, [session.id]))[session.id]
-    return _shown(who, row)
+        view = await render_one(db, who, row)
+    return _shown(view)
 
 
 @blueprint.post("/<uuid:session_id>/close")
@@ -156,8 +179,8 @@ async def close_session(session_id: UUID) -> Response:
     async with transaction() as db:
         await services.close(db, who, session_id, reason=body.reason, now=now())
         await db.flush()
-        row = await queries.summary(db, who, session_id)
-    return _shown(who, row)
+        view = await _view(db, who, session_id)
+    return _shown(view)
 
 
 @blueprint.post("/<uuid:session_id>/reopen")
@@ -176,10 +199,15 @@ async def reopen_session(session_id: UUID) -> Response:
         session = await services.reopen(db, who, session_id, now=now())
         await db.flush()
         row = (await queries.summaries_by_id(db, who.workspace_id, [session.id]))[session.id]
-    return _shown(who, row)
+        view = await render_one(db, who, row)
+    return _shown(view)
 
 
-def _shown(who: Caller, row: Row[Any]) -> Response:
-    """A session as its caller sees it, with its version."""
-    view = session_view(who, row)
+async def _view(db: AsyncSession, who: Caller, session_id: UUID) -> SessionView:
+    """A session as its caller sees it; raises NotFound where he does not."""
+    return await render_one(db, who, await queries.summary(db, who, session_id))
+
+
+def _shown(view: SessionView) -> Response:
+    """A session with its version."""
     return answer(SessionResponse(session=view), etag=session_etag(view))

@@ -22,14 +22,13 @@ from chat_service.errors import (
 from chat_service.events import log
 from chat_service.events.schema import (
     Changes,
-    ParticipantJoined,
     SessionAssigned,
     SessionClosed,
     SessionReopened,
     SessionUpdated,
     audience_of,
 )
-from chat_service.model import ChatSession, Inbox, Participant
+from chat_service.model import ChatSession, Inbox
 from chat_service.schema import (
     Actor,
     AgentId,
@@ -39,7 +38,7 @@ from chat_service.schema import (
     Status,
     Visibility,
 )
-from chat_service.sessions import lifecycle, queries
+from chat_service.sessions import lifecycle, participants, queries
 from chat_service.sessions.lifecycle import Action
 
 SEEN_BY_CUSTOMERS: Final = {"subject"}
@@ -219,27 +218,7 @@ async def _assign(
         changes["status"] = (session.status, Status.OPEN)
     session.assignee_id, session.status, session.queued_at = agent_id, Status.OPEN, None
     log.record(db, SessionAssigned(**_by(caller, session, now), changes=changes), session)
-    await join(db, caller, session, Actor(AuthorType.AGENT, agent_id), now=now)
-
-
-async def join(
-    db: AsyncSession, caller: Caller, session: ChatSession, actor: Actor, *, now: datetime
-) -> None:
-    """Make an actor a public participant, once."""
-    key = (session.workspace_id, session.id, actor.type, actor.id)
-    if await db.get(Participant, key) is not None:
-        return
-    db.add(
-        Participant(
-            workspace_id=session.workspace_id,
-            session_id=session.id,
-            type=actor.type,
-            id=actor.id,
-            visibility=Visibility.PUBLIC,
-            joined_at=now,
-        )
-    )
-    log.record(db, ParticipantJoined(**_by(caller, session, now), participant=actor), session)
+    await participants.join(db, caller, session, Actor(AuthorType.AGENT, agent_id), now=now)
 
 
 async def _reopen_seconds(db: AsyncSession, session: ChatSession) -> int:

@@ -4,6 +4,7 @@ The customer's view has no field that moves with an internal event: `version` an
 last public number, `updated_at` the time of its last public event.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
@@ -11,6 +12,12 @@ import regex
 from pydantic import Field
 
 from chat_service.schema import AuthorType, Channel, ClosedReason, Priority, Status
+from chat_service.sessions.read_states import (
+    CustomerReadStates,
+    ParticipantReadState,
+    for_customer,
+    for_staff,
+)
 from chat_service.transport import (
     Attributes,
     Name,
@@ -98,8 +105,8 @@ class LastMessage(Response):
     created_at: Time
 
 
-class CustomerSession(Response):
-    """A session as its customer sees it."""
+class SessionFields(Response):
+    """What both sides see of a session."""
 
     object: str = Field(examples=["session"])
     id: UUID
@@ -122,9 +129,16 @@ class CustomerSession(Response):
     last_activity_at: Time
 
 
-class StaffSession(CustomerSession):
+class CustomerSession(SessionFields):
+    """A session as its customer sees it."""
+
+    read_states: CustomerReadStates
+
+
+class StaffSession(SessionFields):
     """A session as staff see it. `last_seq` counts all events, `last_public_seq` the public ones."""
 
+    read_states: list[ParticipantReadState]
     last_public_seq: int
     priority: Priority | None
     tags: list[Text]
@@ -133,6 +147,25 @@ class StaffSession(CustomerSession):
     waiting_since: Time | None
 
 
+class CustomerSummary(Response):
+    """What changes of a session with its events, as its customer sees it."""
+
+    id: UUID
+    version: int
+    status: Status
+    assignee: Assignee | None
+    message_count: int
+    last_message: LastMessage | None
+    last_activity_at: Time
+
+
+class StaffSummary(CustomerSummary):
+    """The same as staff see it."""
+
+    waiting_since: Time | None
+
+
+SummaryView = StaffSummary | CustomerSummary
 SessionView = StaffSession | CustomerSession
 
 
@@ -148,8 +181,8 @@ class SessionPage(Page[SessionView]):
     feed_cursor: str | None = None
 
 
-def session_view(viewer: Viewer, row: Any) -> SessionView:
-    """Show a row of `queries.summaries` to staff or to a customer."""
+def session_view(viewer: Viewer, row: Any, marks: Sequence[Any]) -> SessionView:
+    """Show a row of `queries.summaries`, with its `watermarks.read_marks`, to one side."""
     shared: dict[str, Any] = {
         "object": "session",
         "id": row.id,
@@ -173,12 +206,14 @@ def session_view(viewer: Viewer, row: Any) -> SessionView:
             shared["status"] = Status.OPEN
         return CustomerSession(
             **shared,
+            read_states=for_customer(marks),
             last_seq=row.last_public_seq,
             version=row.last_public_seq,
             updated_at=row.last_activity_at,
         )
     return StaffSession(
         **shared,
+        read_states=for_staff(marks),
         last_seq=row.last_seq,
         version=row.version,
         updated_at=row.updated_at,
@@ -189,6 +224,13 @@ def session_view(viewer: Viewer, row: Any) -> SessionView:
         closed_reason=row.closed_reason,
         waiting_since=row.waiting_since,
     )
+
+
+def summary_view(viewer: Viewer, row: Any) -> SummaryView:
+    """The summary of a session that stands in each of its events."""
+    whole = session_view(viewer, row, ())
+    kind = CustomerSummary if viewer.is_customer else StaffSummary
+    return kind.model_construct(**{name: getattr(whole, name) for name in kind.model_fields})
 
 
 def session_etag(view: SessionView) -> str:

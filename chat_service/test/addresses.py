@@ -65,6 +65,7 @@ BODIES: Final[dict[str, Callable[[Stage], Json]]] = {
     },
     "POST /v1/auth/sign-out": lambda stage: {},
     "POST /v1/auth/token": lambda stage: {"refresh_token": stage.customer.details["refresh_token"]},
+    "POST /v1/realtime/tickets": lambda stage: {"device_id": "tab-1"},
     "POST /v1/inboxes/{inbox_key}/customers": lambda stage: {"profile": {"name": "Eve"}},
     "POST /v1/sessions": lambda stage: {
         "client_session_id": unique(),
@@ -72,6 +73,9 @@ BODIES: Final[dict[str, Callable[[Stage], Json]]] = {
         "initial_message": message(),
     },
     "PATCH /v1/sessions/{session_id}": lambda stage: {"subject": "Late order"},
+    "PUT /v1/sessions/{session_id}/read-state": lambda stage: {"read_seq": 1},
+    "POST /v1/sessions/{session_id}/typing": lambda stage: {"is_typing": True},
+    "PATCH /v1/agents/me/availability": lambda stage: {"availability": "away"},
     "POST /v1/sessions/{session_id}/claim": lambda stage: {},
     "POST /v1/sessions/{session_id}/assign": lambda stage: {
         "assignee": {"type": "agent", "id": stage.agent.id}
@@ -103,7 +107,7 @@ async def build_stage(workspace: Workspace) -> Stage:
 def bare_app() -> Quart:
     """An application that nothing is asked of, for what is known before anything runs."""
     config = Config(
-        auth=Auth(secret_key=Secret("0" * 32)), log=Log(level="error"), environment="development"
+        auth=Auth(secret_key=Secret("0" * 32)), log=Log(level="warning"), environment="development"
     )
     return create_app(config).quart
 

@@ -8,22 +8,25 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from typed_settings.types import Secret
 
 from chat_service.app import Service, create_app
-from chat_service.config import Auth, Config, Database, Log
+from chat_service.config import Auth, Config, Database, Log, Server
 from chat_service.model import migrations
 from chat_service.test.builders import Workspace, build_workspace
 from chat_service.test.fakes import TurningClock
 from chat_service.test.postgres import FreshDatabase
 
-pytest_plugins = ["chat_service.test.postgres"]
+pytest_plugins = ["chat_service.test.nats", "chat_service.test.postgres"]
 BACKENDS = ("sqlite", "postgres")
+METRICS_TOKEN = "0123456789abcdef0123456789abcdef"
 
 
 def config_of(url: str, folder: Path, *, profile: str = "fast") -> Config:
-    """The configuration of a service under test: cheap passwords, quiet logs, its own key."""
+    """The configuration of a service under test: cheap passwords, no lines of requests, its own key."""
     return Config(
         environment="test",
+        server=Server(metrics_token=Secret(METRICS_TOKEN)),
         database=Database(url=url, profile="durable" if profile == "durable" else "fast"),
         auth=Auth(
             secret_key_file=str(folder / "secret_key"),
@@ -31,7 +34,7 @@ def config_of(url: str, folder: Path, *, profile: str = "fast") -> Config:
             hash_rounds=1,
             recheck_seconds=0,
         ),
-        log=Log(level="error"),
+        log=Log(level="warning"),
     )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.event import listen, remove
 
 from chat_service.app import Service, create_app
 from chat_service.model import Token
-from chat_service.schema import Role
+from chat_service.schema import Role, utc_now
 from chat_service.test.builders import Person, Workspace, build_workspace
 from chat_service.test.fakes import TurningClock
 from chat_service.test.rows import change_row, deactivate
@@ -252,3 +252,24 @@ async def test_a_family_that_ended_is_remembered_until_its_tokens_have_expired(
     await customer.post("/v1/auth/sign-out")
     clock.turn(seconds=timedelta(minutes=14, seconds=50).total_seconds())
     assert await status(customer) == 401
+
+
+async def admitted(workspace: Workspace, token: str) -> timedelta | None:
+    """How long whoever holds a token may stay."""
+    authenticator = workspace.service.quart.extensions["chat_service"].authenticator
+    with workspace.service.database.bound():
+        caller, ends = await authenticator.admit(token)
+    assert caller == await authenticator.authenticate(token)
+    return ends - utc_now() if ends is not None else None
+
+
+async def test_a_lasting_connection_is_told_when_its_token_ends(workspace: Workspace) -> None:
+    people = [await workspace.customer(), await workspace.agent(), await workspace.key(days=2)]
+    lives = [timedelta(minutes=15), timedelta(hours=12), timedelta(days=2)]
+    for person, lived in zip(people, lives, strict=True):
+        left = await admitted(workspace, person.token)
+        assert left is not None
+        assert lived - timedelta(minutes=1) < left <= lived
+    endless = await workspace.key()
+    await change_row(workspace, Token, UUID(endless.id), expires_at=None)
+    assert await admitted(workspace, endless.token) is None

@@ -18,6 +18,7 @@ WITH = "GPL-2.0-only WITH Classpath-exception-2.0"
         ({"license": "BSD-3-Clause", "classifier": [CLASSIFIER + "BSD License"]}, "BSD-3-Clause"),
         ({"license": "Expat license", "classifier": [CLASSIFIER + "MIT License"]}, "MIT"),
         ({"classifier": ["License :: DFSG approved", CLASSIFIER + "BSD License"]}, "BSD"),
+        ({"name": "kosoku"}, "MIT AND Apache-2.0"),
     ],
 )
 def test_accepts_a_licence_of_the_list(package: dict[str, Any], licence: str) -> None:

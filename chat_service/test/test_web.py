@@ -96,7 +96,7 @@ async def test_unknown_query_parameter_is_400_unknown_body_field_is_422(
 
 
 def test_every_address_that_writes_has_a_good_body() -> None:
-    writing = {address for address in addresses() if address.startswith(("POST", "PATCH"))}
+    writing = {address for address in addresses() if address.startswith(("POST", "PUT", "PATCH"))}
     assert writing == set(BODIES)
 
 

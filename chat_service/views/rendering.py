@@ -3,7 +3,8 @@
 The event itself never changes; the resource and the session's summary are read now and may be newer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -13,12 +14,27 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service.events.log import Stream
 from chat_service.messages import queries as messages
 from chat_service.messages.transport import message_view
-from chat_service.schema import Actor, AuthorType, CursorKind, SessionId, Status, WorkspaceId
+from chat_service.schema import (
+    Actor,
+    AuthorType,
+    Cursor,
+    CursorKind,
+    SessionId,
+    Status,
+    WorkspaceId,
+    fence,
+)
 from chat_service.sessions import queries as sessions
-from chat_service.sessions.transport import OPEN_FOR_CUSTOMERS, session_view
+from chat_service.sessions.rendering import render as render_sessions
+from chat_service.sessions.transport import OPEN_FOR_CUSTOMERS, SessionView, summary_view
 from chat_service.transport import ActorView
 from chat_service.views.transport import CustomerEnvelope, Envelope, StaffEnvelope
 
+NUMBERS: Final = {
+    CursorKind.STAFF: "seq",
+    CursorKind.PUBLIC: "public_seq",
+    CursorKind.WORKSPACE: "pos",
+}
 SHOWN_TO_CUSTOMERS: Final = {"status", "subject", "content", "assignee"}
 
 
@@ -34,36 +50,55 @@ class Viewer(Protocol):
         """Whose log this is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What events are shown with, by id: sessions, those that are named whole, and messages."""
+
+    sessions: Mapping[UUID, Row[Any]]
+    whole: Mapping[UUID, SessionView]
+    messages: Mapping[UUID, Any]
+
+
 async def render(
-    db: AsyncSession, viewer: Viewer, stream: Stream, rows: Sequence[Row[Any]]
+    db: AsyncSession, viewer: Viewer, rows: Sequence[Row[Any]], *, kind: CursorKind
 ) -> list[Envelope]:
-    """Envelopes of log rows, with their resources read in two queries."""
+    """Envelopes of log rows, with their resources read in a query for each kind.
+
+    `kind` is the numbering of their cursors; the rows may be of many sessions.
+    """
+    found = await _read(db, viewer, rows)
+    return [envelope(viewer, kind, row, found) for row in rows]
+
+
+async def _read(db: AsyncSession, viewer: Viewer, rows: Sequence[Row[Any]]) -> Resources:
     session_ids = {row.session_id for row in rows if row.session_id is not None}
     message_ids = {row.message_id for row in rows if row.message_id is not None}
     workspace_id = viewer.workspace_id
-    found_sessions = (
+    found = (
         await sessions.summaries_by_id(db, workspace_id, _ids(session_ids)) if session_ids else {}
     )
-    found_messages = await messages.by_id(db, workspace_id, message_ids) if message_ids else {}
-    return [
-        _envelope(viewer, stream, row, found_sessions.get(row.session_id), found_messages)
-        for row in rows
-    ]
+    named = {row.session_id for row in rows if row.type.startswith("session.")}
+    views = await render_sessions(db, viewer, [row for row in found.values() if row.id in named])
+    return Resources(
+        sessions=found,
+        whole={view.id: view for view in views},
+        messages=await messages.by_id(db, workspace_id, message_ids) if message_ids else {},
+    )
 
 
 def _ids(values: set[UUID]) -> list[SessionId]:
     return [SessionId(value) for value in values]
 
 
-def _envelope(
+def envelope(
     viewer: Viewer,
-    stream: Stream,
+    kind: CursorKind,
     row: Row[Any],
-    session: Row[Any] | None,
-    messages_by_id: dict[UUID, Any],
+    found: Resources,
 ) -> Envelope:
-    name = str(stream.number.key)
+    """One row of the log with its resource and the summary of its session, for one viewer."""
     in_session = row.seq is not None
+    session = found.sessions.get(row.session_id)
     shared: dict[str, Any] = {
         "id": row.id,
         "type": row.type,
@@ -72,10 +107,10 @@ def _envelope(
         "session_id": row.session_id,
         "stream": f"session:{row.session_id}" if in_session else "workspace",
         "seq": row.public_seq if viewer.is_customer else row.seq,
-        "cursor": str(stream.cursor(getattr(row, name), row.id)),
+        "cursor": str(Cursor(kind, getattr(row, NUMBERS[kind]), fence(row.id))),
         "actor": _actor(viewer, row),
-        "data": _data(viewer, row, session, messages_by_id),
-        "session": session_view(viewer, session) if session is not None else None,
+        "data": _data(viewer, row, found),
+        "session": summary_view(viewer, session) if session is not None else None,
         "schema": 1,
     }
     if viewer.is_customer:
@@ -90,18 +125,16 @@ def _actor(viewer: Viewer, row: Row[Any]) -> ActorView:
     return ActorView.of(Actor(row.actor_type, None if hidden else row.actor_id))
 
 
-def _data(
-    viewer: Viewer, row: Row[Any], session: Row[Any] | None, messages_by_id: dict[UUID, Any]
-) -> dict[str, Any]:
+def _data(viewer: Viewer, row: Row[Any], found: Resources) -> dict[str, Any]:
     """The resource the type names, what changed, and for staff what else the event says."""
     stored = dict(row.data)
     data: dict[str, Any] = {}
     kind = row.type.partition(".")[0]
-    if kind == "message" and row.message_id in messages_by_id:
-        message = messages_by_id[row.message_id]
+    if kind == "message" and row.message_id in found.messages:
+        message = found.messages[row.message_id]
         data["message"] = message_view(viewer.is_customer, message, message["author_name"])
-    elif kind == "session" and session is not None:
-        data["session"] = session_view(viewer, session).model_dump(mode="json")
+    elif kind == "session" and row.session_id in found.whole:
+        data["session"] = found.whole[row.session_id].model_dump(mode="json")
     if viewer.is_customer:
         return data | _for_customers(stored)
     return data | stored

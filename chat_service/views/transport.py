@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from chat_service.events.schema import EVENT_TYPES
-from chat_service.sessions.transport import SessionView
+from chat_service.sessions.transport import SummaryView
 from chat_service.transport import ActorView, Query, Response, Time, words_of
 
 EVENTS_AT_MOST = 500
@@ -29,7 +29,7 @@ class CustomerEnvelope(Response):
     cursor: str
     actor: ActorView
     data: dict[str, Any]
-    session: SessionView | None = Field(description="The session's summary as it is now.")
+    session: SummaryView | None = Field(description="The session's summary as it is now.")
     schema_: int = Field(alias="schema", examples=[1])
 
 
@@ -56,6 +56,9 @@ class SessionEventsQuery(Query):
     after: str | None = Field(default=None, max_length=512)
     after_seq: int | None = Field(default=None, ge=0, le=2**53)
     limit: int = Field(default=100, ge=1)
+    wait: float = Field(
+        default=0, ge=0, description="How many seconds to wait for an event, at most 25."
+    )
 
 
 class EventsQuery(Query):

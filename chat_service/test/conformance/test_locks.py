@@ -1,17 +1,25 @@
 """One order of locks, read from the SQL log of PostgreSQL; SQLite has one lock for all."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from chat_service.events import log
+from chat_service.events.turns import Place, Turns
+from chat_service.model import ChatSession, Customer
+from chat_service.schema import ProcessId, new_id, utc_now
 from chat_service.test.builders import Workspace, message
 from chat_service.test.conformance.acts import begin
 from chat_service.test.conformance.scene import Scene
 from chat_service.test.conformance.sqllog import locks, watching
+from chat_service.test.events.follow.following import HURRIED, Diary
+from chat_service.test.events.logs import change
 from chat_service.test.sessions.calls import agent_ref
 
-ORDER = ["customers", "chat_sessions", "chat_messages", "agents", "feed_head"]
+ORDER = ["feed_readers", "customers", "chat_sessions", "chat_messages", "agents", "feed_head"]
 """In which locks are taken; a message stands under the lock of its session."""
 
 
@@ -104,3 +112,31 @@ async def test_rows_of_one_table_are_locked_in_the_order_of_their_ids(
         "chat_sessions.id FOR NO KEY UPDATE OF chat_sessions",
         "agents.id FOR NO KEY UPDATE",
     ]
+
+
+async def follow(db: AsyncSession, events: Sequence[Row[Any]]) -> None:
+    """What a follower may do to a session that it is told of."""
+    here = events[0].workspace_id
+    customers = select(Customer).where(Customer.workspace_id == here)
+    await db.execute(customers.with_for_update(key_share=True))
+    sessions = select(ChatSession).where(
+        ChatSession.workspace_id == here, ChatSession.id == events[0].session_id
+    )
+    session = (await db.scalars(sessions.with_for_update(key_share=True))).one()
+    log.record(db, change(session), session)
+
+
+@pytest.mark.parametrize("backend", ["postgres"], indirect=True)
+async def test_a_follower_locks_its_own_row_before_all_others(
+    workspace: Workspace, scene: Scene
+) -> None:
+    diary = Diary(workspace, follow, frozenset({"message.created"}))
+    turns = Turns(utc_now, ProcessId(new_id()), alone=False, pace=HURRIED)
+    place = Place(workspace.id, diary)
+    with workspace.service.database.bound():
+        await turns.take(place)
+        with watching(workspace.service.database.engine) as sql:
+            await turns.take(place)
+    locked = [locks(each) for each in sql.writes()]
+    assert diary.positions(workspace)
+    assert ["feed_readers", "customers", "chat_sessions", "feed_head"] in locked

@@ -40,6 +40,11 @@ async def test_a_customer_may_say_nothing(workspace: Workspace) -> None:
         assert (begun["customer"]["name"], begun["customer"]["email"]) == (None, None)
 
 
+async def test_an_address_of_a_network_of_ones_own_is_one(workspace: Workspace) -> None:
+    response = await begin(workspace, profile={"email": "ada@office.local"})
+    assert response.json()["customer"]["email"] == "ada@office.local"
+
+
 async def test_everybody_who_begins_is_somebody_new(workspace: Workspace) -> None:
     same = {"name": "Ada", "email": "ada@example.org"}
     answers = await asyncio.gather(*(begin(workspace, profile=same) for _ in range(5)))

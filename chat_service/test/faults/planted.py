@@ -1,6 +1,8 @@
 """Serves the service with faults that certain messages set off: `python -m` this module.
 
-A fault strikes in the transaction that stores a message with the text of a `mark`, once. The service itself knows nothing of it: the faults hang on events of SQLAlchemy.
+A fault strikes in the transaction that stores a message with the text of a `mark`, once, or in the
+next one of a follower after it. The service itself knows nothing of it: the faults hang on events of
+SQLAlchemy.
 """
 
 import asyncio
@@ -20,6 +22,7 @@ from chat_service.app import Service, create_app
 from chat_service.config import load_config
 from chat_service.server.runner import serve
 from chat_service.test.builders import unique
+from chat_service.test.faults.careless import careless
 from chat_service.test.faults.faulty import FAULTY, hand_in
 from chat_service.test.faults.victim import FAULTY_PART
 
@@ -44,14 +47,23 @@ class Fault(StrEnum):
 
 
 KILLS: Final = frozenset(fault for fault in Fault if fault.startswith("kill"))
-MARK: Final = re.compile(r"fault:(?P<fault>\w+):(?P<pid>\d+):\w+\.")
+MARK: Final = re.compile(r"fault:(?P<fault>\w+):(?P<whose>\w+):(?P<pid>\d+):\w+\.")
+SENDER: Final = "sender"
+FOLLOWER: Final = "follower"
+"""Whose transaction it strikes in."""
+FOLLOWED: Final = {
+    Fault.KILL_MID_TRANSACTION: "INSERT INTO message_counts ",
+    Fault.KILL_BEFORE_COMMIT: "UPDATE feed_readers ",
+    Fault.KILL_AFTER_COMMIT: "UPDATE feed_readers ",
+}
+"""By what a follower's transaction is known: its effect is made, or its position stored."""
 BEFORE_COMMIT: Final = (Fault.KILL_BEFORE_COMMIT, Fault.STOP_BEFORE_COMMIT, Fault.ROLL_BACK)
 AFTER_COMMIT: Final = (Fault.KILL_AFTER_COMMIT, Fault.LOSE_COMMIT)
 
 
-def mark(fault: Fault, pid: int) -> str:
+def mark(fault: Fault, pid: int, *, whose: str = SENDER) -> str:
     """A text that sets a fault off once in one process, and in no other after it."""
-    return f"fault:{fault}:{pid}:{unique()}."
+    return f"fault:{fault}:{whose}:{pid}:{unique()}."
 
 
 def plant(service: Service) -> "Faults":
@@ -69,16 +81,26 @@ class Faults:
     def __init__(self) -> None:
         self._marked: dict[object, Fault] = {}
         self._struck: set[str] = set()
+        self._waiting: Fault | None = None
+        """Strikes in the next transaction of a follower."""
 
     def after_statement(self, _: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
         """A statement was executed."""
-        if not statement.startswith("INSERT INTO chat_messages "):
-            return
-        for found in MARK.finditer(repr(values)):
-            if int(found["pid"]) == os.getpid() and found[0] not in self._struck:
-                self._struck.add(found[0])
-                self._marked[asyncio.current_task()] = Fault(found["fault"])
+        if statement.startswith("INSERT INTO chat_messages "):
+            self._look_for_marks(repr(values))
+        elif self._waiting is not None and statement.startswith(FOLLOWED[self._waiting]):
+            self._marked[asyncio.current_task()] = self._waiting
         self._strike(Fault.KILL_MID_TRANSACTION)
+
+    def _look_for_marks(self, values: str) -> None:
+        for found in MARK.finditer(values):
+            if int(found["pid"]) != os.getpid() or found[0] in self._struck:
+                continue
+            self._struck.add(found[0])
+            if found["whose"] == FOLLOWER:
+                self._waiting = Fault(found["fault"])
+            else:
+                self._marked[asyncio.current_task()] = Fault(found["fault"])
 
     def before_commit(self, connection: Connection) -> None:
         """Everything was executed."""
@@ -124,7 +146,10 @@ def __getattr__(name: str) -> Service:
         raise AttributeError(name)
     config = load_config()
     service = create_app(config)
-    if part := os.environ.get(FAULTY_PART):
+    part = os.environ.get(FAULTY_PART, "")
+    if part in FAULTY:
         hand_in(service, FAULTY[part](config.limits))
+    elif part:
+        service.followers = careless(service)
     listen(Session, "after_commit", plant(service).after_commit)
     return service

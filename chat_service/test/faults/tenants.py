@@ -67,7 +67,7 @@ async def build_tenant(
 def _beside(url: str, folder: Path) -> Service:
     """The same service in this process, for what has no address yet: it is never started."""
     auth = Auth(secret_key_file=str(folder / "secret_key"), hash_memory_kib=64, hash_rounds=1)
-    config = Config(environment="test", database=Database(url=url), auth=auth, log=Log("error"))
+    config = Config(environment="test", database=Database(url=url), auth=auth, log=Log("warning"))
     return create_app(config)
 
 

@@ -53,7 +53,9 @@ async def node(
     """A service with these lanes, whose connections can be lost, in this process."""
     auth = Auth(secret_key_file=str(folder / "secret_key"), hash_memory_kib=64, hash_rounds=1)
     database = Database(url=store.url, profile="fast")
-    service = create_app(Config(environment="test", database=database, auth=auth, log=Log("error")))
+    service = create_app(
+        Config(environment="test", database=database, auth=auth, log=Log("warning"))
+    )
     hand_in(service, lanes)
     plant(service)
     transport = httpx2.ASGITransport(app=service, raise_app_exceptions=False)

@@ -19,7 +19,8 @@ from chat_service.model import Base, ChatSession, table_of
 from chat_service.model.base import UtcTime
 
 TABLES = list(Base.metadata.tables.values())
-TENANTS = [table for table in TABLES if table.name != "workspaces"]
+WITHOUT_TENANT = ["process_leases", "workspaces"]
+TENANTS = [table for table in TABLES if table.name not in WITHOUT_TENANT]
 
 
 def names(table: Table) -> str:
@@ -27,9 +28,9 @@ def names(table: Table) -> str:
     return table.name
 
 
-def test_workspaces_is_the_only_table_without_a_workspace_in_its_key() -> None:
+def test_only_tenants_themselves_and_processes_have_no_workspace_in_their_key() -> None:
     assert len(TABLES) > 10
-    assert [each.name for each in TABLES if "workspace_id" not in each.c] == ["workspaces"]
+    assert sorted(each.name for each in TABLES if "workspace_id" not in each.c) == WITHOUT_TENANT
 
 
 @pytest.mark.parametrize("table", TENANTS, ids=names)

@@ -18,8 +18,13 @@ from chat_service.test.builders import Json
 from chat_service.web import Who
 
 SHOWN = [address for address in addresses() if " /v1" in address or " /health" in address]
-KINDS = {"customerToken": Who.CUSTOMER, "agentToken": Who.AGENT, "apiKey": Who.KEY}
-WITHOUT_BODY = {"204", "304"}
+KINDS = {
+    "customerToken": Who.CUSTOMER,
+    "agentToken": Who.AGENT,
+    "agentCookie": Who.AGENT,
+    "apiKey": Who.KEY,
+}
+WITHOUT_BODY = {"202", "204", "304"}
 
 
 def operations() -> Iterator[tuple[str, Json]]:

@@ -1,5 +1,6 @@
 """Health, readiness, problem pages and the start page."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,7 +39,9 @@ async def client_of(
     if migrated:
         await migrations.upgrade(service.database.engine)
     if drained:
-        await service.drain.run(wait=0, limit=1, stop=service.lanes.flush)
+        await service.drain.run(
+            wait=0, window=0, limit=1, stop=service.lanes.flush, close=asyncio.sleep
+        )
     transport = httpx2.ASGITransport(app=service)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client

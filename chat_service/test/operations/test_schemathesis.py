@@ -23,6 +23,7 @@ from chat_service.test.builders import Person, Workspace, build_workspace
 from chat_service.test.conftest import config_of
 
 MEANINGS: Final = {
+    "ahead",  # of the session's last number
     "client_message_id_missing",
     "client_message_id_reused",
     "client_session_id_missing",

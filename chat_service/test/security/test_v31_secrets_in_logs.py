@@ -101,6 +101,13 @@ async def talk(scene: Scene) -> None:
     keep(await stage.agent.send(stage.session_id, canary("note"), visibility="internal"))
     keep(await client.post("/v1/auth/token", json={"refresh_token": made.json()["refresh_token"]}))
     scene.canaries += [token, made.json()["refresh_token"]]
+    right = {"email": stage.agent.details["agent"]["email"], "password": PASSWORD, "cookie": True}
+    own = {"Origin": scene.server.address}
+    given = keep(await client.post("/v1/auth/sign-in", json=right, headers=own))
+    cookie = given.headers["Set-Cookie"].partition(";")[0]
+    by_cookie = {"Cookie": cookie, **own}
+    ticket = keep(await client.post("/v1/realtime/tickets", json={}, headers=by_cookie))
+    scene.canaries += [cookie.partition("=")[2], ticket.json()["ticket"]]
 
 
 async def stumble(scene: Scene) -> None:

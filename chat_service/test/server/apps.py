@@ -23,6 +23,7 @@ from chat_service.server.asgi import Application
 from chat_service.server.drain import Drain
 from chat_service.server.process import uvicorn_config
 from chat_service.server.runner import listen, serve, serve_child
+from chat_service.test.server.sockets import SOCKETS, goodbyes
 
 MODULE = "chat_service.test.server.apps"
 PATIENCE = 20.0
@@ -55,6 +56,9 @@ class App:
                 await self._stop()
             await send({"type": "lifespan.shutdown.complete"})
             return
+        if scope["type"] == "websocket":
+            await SOCKETS[scope["path"].strip("/")](receive, send)
+            return
         status, text = await self._handlers[scope["path"].strip("/")](scope)
         await answer(send, text.encode(), status)
 
@@ -68,12 +72,13 @@ async def answer(send: Any, body: bytes = b"", status: int = 200) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(
-    app: Application, *, keep_alive: int = 75, **settings: Any
+    app: Application, *, keep_alive: int = 75, pings: float = 25, **settings: Any
 ) -> AsyncIterator[uvicorn.Server]:
     """Serve in this loop, on a port of its own: `port_of` tells it."""
     config = uvicorn_config(app, Server(**settings))
     config.lifespan = "off"
     config.timeout_keep_alive = keep_alive
+    config.ws_ping_interval = config.ws_ping_timeout = pings
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
@@ -154,6 +159,8 @@ HANDLERS: dict[str, Handler] = {
 }
 app = App(HANDLERS)
 app.drain.add(_lane)
+says_goodbye = App(HANDLERS)
+says_goodbye.drain.add_farewell(goodbyes.drain)
 exits_4 = App({}, _exit_4)
 exits_text = App({}, _exit_text)
 fails = App({}, _fail)

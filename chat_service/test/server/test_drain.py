@@ -12,6 +12,10 @@ async def _stop() -> None:
     """Nothing to stop."""
 
 
+async def _close(seconds: float) -> None:
+    """No sockets to close."""
+
+
 @pytest.mark.parametrize("wait", [0.0, 0.01])
 async def test_is_ready_until_the_balancer_has_to_be_told(wait: float) -> None:
     drain = Drain()
@@ -20,7 +24,7 @@ async def test_is_ready_until_the_balancer_has_to_be_told(wait: float) -> None:
     async def stop() -> None:
         seen.append(drain.draining)
 
-    await drain.run(wait=wait, limit=1, stop=stop)
+    await drain.run(wait=wait, window=0, limit=1, stop=stop, close=_close)
     assert [*seen, drain.draining] == [False, wait > 0, True]
 
 
@@ -31,7 +35,7 @@ async def test_accepts_while_the_balancer_learns_of_it() -> None:
     async def stop() -> None:
         stopped.set()
 
-    run = asyncio.create_task(drain.run(wait=0.1, limit=1, stop=stop))
+    run = asyncio.create_task(drain.run(wait=0.1, window=0, limit=1, stop=stop, close=_close))
     await asyncio.sleep(0.02)
     assert drain.draining and not stopped.is_set()
     await run
@@ -51,13 +55,13 @@ async def test_finishes_what_was_added_after_it_stopped_accepting() -> None:
 
     drain.add(lane)
     drain.add(lane)
-    await drain.run(wait=0, limit=5, stop=stop)
+    await drain.run(wait=0, window=0, limit=5, stop=stop, close=_close)
     assert order == ["stop", "lane", "lane"]
 
 
 async def test_leaves_to_the_requests_what_the_callbacks_did_not_need() -> None:
     drain = Drain()
-    assert 0 < await drain.run(wait=0, limit=60, stop=_stop) <= 60
+    assert 0 < await drain.run(wait=0, window=0, limit=60, stop=_stop, close=_close) <= 60
 
 
 async def test_cancels_what_is_not_finished_in_time() -> None:
@@ -72,7 +76,7 @@ async def test_cancels_what_is_not_finished_in_time() -> None:
 
     drain.add(stuck)
     with capture_logs() as logs:
-        assert await drain.run(wait=0, limit=0.05, stop=_stop) == 0
+        assert await drain.run(wait=0, window=0, limit=0.05, stop=_stop, close=_close) == 0
     assert cancelled == [True]
     assert [log["event"] for log in logs] == ["drain_unfinished"]
 
@@ -91,6 +95,45 @@ async def test_a_failure_does_not_keep_the_others_from_finishing() -> None:
     drain.add(failing)
     drain.add(lane)
     with capture_logs() as logs:
-        await drain.run(wait=0, limit=5, stop=_stop)
+        await drain.run(wait=0, window=0, limit=5, stop=_stop, close=_close)
     assert finished == [True]
+    assert [log["event"] for log in logs] == ["drain_failed"]
+
+
+@pytest.mark.parametrize(("window", "told"), [(10.0, 10.0), (90.0, 60.0)])
+async def test_farewells_come_first_and_know_the_window(window: float, told: float) -> None:
+    drain = Drain()
+    order: list[object] = []
+
+    async def goodbye(seconds: float) -> None:
+        await asyncio.sleep(0)
+        order.append(seconds)
+
+    async def close(seconds: float) -> None:
+        order.append("close")
+        assert 0 < seconds < told
+
+    async def lane() -> None:
+        order.append("lane")
+
+    drain.add(lane)
+    drain.add_farewell(goodbye)
+    await drain.run(wait=0, window=window, limit=60, stop=_stop, close=close)
+    assert order == [told, "close", "lane"]
+
+
+async def test_a_farewell_that_fails_leaves_its_sockets_to_the_server() -> None:
+    drain = Drain()
+    left: list[float] = []
+
+    async def failing(seconds: float) -> None:
+        raise ValueError("no")
+
+    async def close(seconds: float) -> None:
+        left.append(seconds)
+
+    drain.add_farewell(failing)
+    with capture_logs() as logs:
+        await drain.run(wait=0, window=0.001, limit=5, stop=_stop, close=close)
+    assert len(left) == 1
     assert [log["event"] for log in logs] == ["drain_failed"]

@@ -139,3 +139,31 @@ raise SystemExit(asyncio.run(main()))
         pids, _ = await process.communicate()
     assert process.returncode == 0
     assert gone({int(pid) for pid in pids.split()})
+
+
+async def test_what_was_true_of_a_dead_child_is_gone_before_the_next_one_starts() -> None:
+    process = await _run("""
+import asyncio, socket
+from chat_service.server.figures import shared_folder
+from chat_service.server.workers import Workers
+child = '''
+    gauge=$PROMETHEUS_MULTIPROC_DIR/gauge_livesum_$CHAT_WORKER.db
+    test -e $gauge && echo left || echo $CHAT_WORKER
+    touch $gauge; exit 1
+'''
+async def main():
+    with socket.create_server(("127.0.0.1", 0)) as sock, shared_folder() as folder:
+        command = ["/bin/sh", "-c", child]
+        return await Workers(command, sock, 1, ready=print, figures=folder).run()
+raise SystemExit(asyncio.run(main()))
+""")
+    assert process.stdout is not None
+    async with asyncio.timeout(PATIENCE):
+        children = 0
+        while children < 3:
+            line = await process.stdout.readline()
+            if b"worker_ended" not in line:
+                assert line == b"0\n"
+                children += 1
+        process.terminate()
+        assert await process.wait() == 0

@@ -28,6 +28,7 @@ CUSTOMER_FIELDS = {
     "updated_at",
     "closed_at",
     "last_activity_at",
+    "read_states",
 }
 STAFF_FIELDS = CUSTOMER_FIELDS | {
     "last_public_seq",

@@ -83,7 +83,7 @@ async def test_customers_see_a_new_subject_and_nothing_else(workspace: Workspace
     event = await newest_event(customer, session_id, "session.updated")
     assert event["data"]["changed"] == ["subject"]
     assert event["data"]["changes"] == {}
-    assert event["session"]["subject"] == "Late"
+    assert event["data"]["session"]["subject"] == "Late"
 
 
 async def test_a_tag_stands_once_in_the_order_given(workspace: Workspace) -> None:

@@ -1,0 +1,153 @@
+"""`chat-service doctor URL`: from outside, what a proxy in front of the service lets through."""
+
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
+from typing import Any, Final
+
+import click
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.sync.client import connect
+
+from chat_service.realtime.frames import SUBPROTOCOL
+
+SECONDS: Final = 10.0
+PATH: Final = "/v1/realtime"
+SIGN_IN: Final = 4501
+BUFFERED_SECONDS: Final = 0.2
+"""Events that are sent further apart than this must not arrive together."""
+EXPECTED: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check came to; `cure` says what to change where it failed."""
+
+    name: str
+    good: bool
+    said: str
+    cure: str = ""
+
+
+@click.command()
+@click.argument("url")
+def command(url: str) -> None:
+    """Check from outside which transports come through to the service at URL."""
+    url = url.rstrip("/")
+    failed = False
+    for finding in examine(url):
+        failed = failed or not finding.good
+        print(f"{'ok  ' if finding.good else 'BAD '} {finding.name}: {finding.said}")
+        if finding.cure:
+            print(f"     {finding.cure}")
+    sys.exit(1 if failed else 0)
+
+
+def examine(url: str) -> Iterator[Finding]:
+    """Look at a service, one finding after the other; none follows where it cannot be reached."""
+    reached = _tried("reachable", lambda: _health(url))
+    yield reached
+    if reached.good:
+        yield _tried("headers", lambda: _headers(url))
+        yield _tried("WebSocket", lambda: _websocket(url))
+        yield _tried("server-sent events", lambda: _stream(url))
+
+
+def _tried(name: str, check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except (OSError, HTTPException, ValueError) as error:
+        return Finding(name, False, f"{type(error).__name__}: {error}", "Is the address right?")
+
+
+def _get(url: str, **headers: str) -> HTTPResponse:
+    """An answer of whatever status, unread."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        found: Any = urllib.request.urlopen(
+            urllib.request.Request(url, headers=given), timeout=SECONDS
+        )
+    except urllib.error.HTTPError as error:
+        found = error
+    answer: HTTPResponse = found
+    return answer
+
+
+def _health(url: str) -> Finding:
+    with _get(f"{url}/health") as answer:
+        good = answer.status == 200 and json.loads(answer.read()) == {"status": "ok"}
+        said = f"/health answers {answer.status}"
+    return Finding("reachable", good, said, "" if good else "Something else answers there.")
+
+
+def _headers(url: str) -> Finding:
+    """What a proxy must not take away or change."""
+    with _get(f"{url}/health") as answer:
+        found = {name: answer.headers.get(name) for name in EXPECTED}
+        changed = [f"{name}: {found[name]}" for name in EXPECTED if found[name] != EXPECTED[name]]
+        if answer.headers.get("request-id") is None:
+            changed.append("request-id is missing")
+    if changed:
+        return Finding("headers", False, "; ".join(changed), "Let the service's headers through.")
+    return Finding("headers", True, "as the service sent them")
+
+
+def _websocket(url: str) -> Finding:
+    """A hello with a token that is none must be refused by us, and by nobody before."""
+    name = "WebSocket"
+    address = url.replace("http", "ws", 1) + PATH
+    try:
+        with connect(address, subprotocols=[SUBPROTOCOL], open_timeout=SECONDS) as socket:  # type: ignore[list-item]
+            socket.send(json.dumps({"op": "hello", "token": "doctor"}))
+            while True:
+                socket.recv(timeout=SECONDS)
+    except ConnectionClosed as end:
+        code = end.rcvd.code if end.rcvd else None
+        if code == SIGN_IN:
+            return Finding(name, True, "upgraded, and frames come through both ways")
+        return Finding(name, False, f"closed with {code}", "Something between cuts open sockets.")
+    except InvalidStatus as refused:
+        return _not_upgraded(url, refused.response.status_code)
+    except InvalidHandshake as error:
+        return Finding(name, False, f"no handshake: {error}", UPGRADE)
+    except TimeoutError:
+        return Finding(name, False, "upgraded, and then nothing came", "Frames are held back.")
+
+
+UPGRADE: Final = (
+    "nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "
+    'proxy_set_header Connection "upgrade"; proxy_read_timeout 75s;'
+)
+
+
+def _not_upgraded(url: str, status: int) -> Finding:
+    """Ask the service itself which headers of the upgrade arrived."""
+    with _get(url + PATH, Upgrade="websocket", Connection="Upgrade") as answer:
+        arrived = json.loads(answer.read()).get("arrived") if answer.status == 426 else None
+    said = f"the upgrade was answered {status}"
+    if arrived is not None:
+        said += "; at the service arrived " + ", ".join(
+            f"{name}: {value or '(nothing)'}" for name, value in arrived.items()
+        )
+    return Finding("WebSocket", False, said, UPGRADE)
+
+
+def _stream(url: str) -> Finding:
+    """Three events that are sent apart must arrive apart."""
+    name, moments = "server-sent events", []
+    with _get(url + PATH, Accept="text/event-stream") as answer:
+        if answer.headers.get_content_type() != "text/event-stream":
+            return Finding(name, False, f"answered {answer.status}", "Let Accept through.")
+        for line in answer:
+            if line.startswith(b"event:"):
+                moments.append(time.monotonic())
+    gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    if len(moments) == 3 and min(gaps) > BUFFERED_SECONDS:
+        return Finding(name, True, "each event comes when it is sent; so does a long-poll's answer")
+    cure = "nginx: proxy_buffering off, or let X-Accel-Buffering through; no gzip of event streams."
+    return Finding(name, False, f"{len(moments)} of 3 events, held back on the way", cure)

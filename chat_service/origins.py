@@ -1,0 +1,76 @@
+"""Which pages may speak to the service: its own, and those of the origins an inbox lists.
+
+Owns the service's own origin, the address of its sockets, and the check of an `Origin`, which is
+exact. A caller without one is no page: an app or a server, for which its token alone speaks.
+"""
+
+import asyncio
+from typing import Final
+
+from sqlalchemy import select
+
+from chat_service.auth import Caller
+from chat_service.config import ORIGIN, Auth
+from chat_service.errors import BadRequest
+from chat_service.events.transaction import reading
+from chat_service.model import Inbox
+
+SOCKETS: Final = "/v1/realtime"
+_SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+
+
+class Origins:
+    """The origins of one installation; those of inboxes are read once in `auth.recheck_seconds`."""
+
+    def __init__(self, config: Auth, public_url: str) -> None:
+        self._public_url = public_url
+        self._seconds = config.recheck_seconds
+        self._lock = asyncio.Lock()
+        self._listed: frozenset[str] = frozenset()
+        self._read_at = float("-inf")
+
+    def own(self, scheme: str, host: str) -> str:
+        """The origin of the service's own pages, in a browser's spelling.
+
+        It is `server.public_url`, else what the request was sent to: its scheme (http, https, ws,
+        wss) and its header `Host`. Raises BadRequest where that is none (RFC 9112, 3.2).
+        """
+        found = self._public_url or f"{_SCHEMES[scheme]}://{host.lower()}"
+        found = found.removesuffix(":443" if found.startswith("https:") else ":80")
+        if not ORIGIN.fullmatch(found):
+            raise BadRequest("The header Host is missing or malformed")
+        return found
+
+    async def allowed(self, origin: str | None, *, own: str) -> bool:
+        """Whether a page may open a socket, before anybody has said who calls."""
+        return origin is None or origin == own or origin in await self._of_inboxes()
+
+    async def allowed_for(self, caller: Caller, origin: str | None, *, own: str) -> bool:
+        """Whether a page is one for this caller: a customer's of his inbox, staff's the service's."""
+        if origin is None or not caller.is_customer:
+            return origin is None or origin == own
+        query = select(Inbox.allowed_origins).where(
+            Inbox.workspace_id == caller.workspace_id, Inbox.id == caller.inbox_id
+        )
+        async with reading() as db:
+            return origin in (await db.scalar(query) or ())
+
+    async def _of_inboxes(self) -> frozenset[str]:
+        """What the inboxes of all workspaces list: one query for any number of sockets."""
+        if not self._is_fresh():
+            async with self._lock:
+                if not self._is_fresh():
+                    began = asyncio.get_running_loop().time()
+                    async with reading() as db:
+                        lists = await db.scalars(select(Inbox.allowed_origins))
+                        self._listed = frozenset(origin for listed in lists for origin in listed)
+                    self._read_at = began
+        return self._listed
+
+    def _is_fresh(self) -> bool:
+        return asyncio.get_running_loop().time() - self._read_at < self._seconds
+
+
+def websocket_url(own: str) -> str:
+    """Where sockets are opened, at the service's own origin."""
+    return f"ws{own.removeprefix('http')}{SOCKETS}"

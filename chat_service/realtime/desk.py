@@ -1,0 +1,125 @@
+"""What `create_app` hands to the live connections, and how they learn who calls."""
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from cachetools import TTLCache
+
+from chat_service.auth import Admission, Authenticator, Caller, login
+from chat_service.config import Auth, Limits, Realtime
+from chat_service.errors import OriginNotAllowed
+from chat_service.events.transaction import reading, transaction
+from chat_service.messages.services import MessageLanes
+from chat_service.origins import Origins
+from chat_service.realtime.frames import Auth as AuthFrame
+from chat_service.realtime.frames import Hello
+from chat_service.realtime.frames import Limits as FrameLimits
+from chat_service.realtime.frames import Welcome
+from chat_service.realtime.hub import Hub
+from chat_service.realtime.states import States
+from chat_service.schema import Clock
+from chat_service.tickets import redeem_ticket
+
+REMEMBERED: Final = 10_000
+
+
+class Desk:
+    """The parts of the service that connections use."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        states: States,
+        authenticator: Authenticator,
+        origins: Origins,
+        lanes: MessageLanes,
+        *,
+        auth: Auth,
+        limits: Limits,
+        settings: Realtime,
+        clock: Clock,
+    ) -> None:
+        self.hub = hub
+        self.states = states
+        self.lanes = lanes
+        self.limits = limits
+        self.settings = settings
+        self.clock = clock
+        self._authenticator = authenticator
+        self._origins = origins
+        self._logins: TTLCache[Any, None] = TTLCache(REMEMBERED, auth.recheck_seconds)
+
+    async def check_origin(self, scope: Any) -> None:
+        """Refuse a page that belongs to nobody here; raises OriginNotAllowed."""
+        allowed = await self._origins.allowed(_header(scope, b"origin"), own=self._own(scope))
+        if not allowed:
+            raise OriginNotAllowed()
+
+    async def admit(self, frame: Hello | AuthFrame, scope: Any) -> Admission:
+        """Who holds the token or ticket of a frame, and until when.
+
+        Raises Unauthenticated, and OriginNotAllowed for a page that is not for this caller.
+        """
+        origin = _header(scope, b"origin")
+        if frame.token is not None:
+            caller, expires_at = await self._authenticator.admit(frame.token)
+        else:
+            device_id = frame.device_id if isinstance(frame, Hello) else None
+            async with transaction() as db:
+                caller, expires_at = await redeem_ticket(
+                    db,
+                    str(frame.ticket),
+                    device_id=device_id,
+                    origin=origin,
+                    now=self.clock(),
+                )
+        if not await self._origins.allowed_for(caller, origin, own=self._own(scope)):
+            raise OriginNotAllowed()
+        return caller, expires_at
+
+    async def confirm(self, caller: Caller, token: str | None) -> None:
+        """See once more whether who has entered the hub may; what ends that right later is heard.
+
+        What was remembered of the token may be older than the hub's reading of that log.
+        """
+        await self.hub.opened(caller.workspace_id)
+        await self.check(caller, token, fresh=True)
+
+    async def check(self, caller: Caller, token: str | None, *, fresh: bool = False) -> None:
+        """Whether who was admitted still may act; remembered as for requests, if not `fresh`.
+
+        `token` is None for who came by a ticket. Raises Unauthenticated.
+        """
+        if token is not None:
+            await self._authenticator.admit(token, fresh=fresh)
+            return
+        key = caller.workspace_id, caller.token_id
+        if fresh or key not in self._logins:
+            async with reading() as db:
+                await login(db, *key, now=self.clock())
+            self._logins[key] = None
+
+    def welcome(self, connection_id: UUID, expires_at: datetime | None) -> Welcome:
+        """What a connection is told that may begin."""
+        return Welcome(
+            connection_id=connection_id,
+            heartbeat_ms=round(self.settings.heartbeat_seconds * 1000),
+            token_expires_at=expires_at,
+            limits=FrameLimits(
+                frame_bytes=self.settings.frame_bytes,
+                frames_per_second=self.settings.frames_per_second,
+                subscriptions=self.settings.subscriptions,
+            ),
+            server_time=self.clock(),
+        )
+
+    def _own(self, scope: Any) -> str:
+        return self._origins.own(scope["scheme"], _header(scope, b"host") or "")
+
+
+def _header(scope: Any, name: bytes) -> str | None:
+    """A header of the upgrade, the first of its name."""
+    found = (value for key, value in scope["headers"] if key == name)
+    value = next(found, None)
+    return None if value is None else value.decode("latin-1")

@@ -1,0 +1,102 @@
+"""One connection's reading of one session: what it is told next, and how it begins anew."""
+
+from typing import Any, Final, Protocol
+
+import orjson
+
+from chat_service.auth import Caller
+from chat_service.events.feed import Item, Reset, Side, Subscription
+from chat_service.realtime.frames import Live, ResetFrame, Snapshot, Unsubscribed
+from chat_service.realtime.snapshot import read_snapshot
+from chat_service.schema import Cursor, SessionId
+
+FAR_BEHIND: Final = 500
+"""From so many events on a snapshot is kinder than a replay."""
+ANEW_MESSAGES: Final = 50
+
+
+class Followed(Protocol):
+    """A stream that a connection follows; `session_id` is None for the agents' list."""
+
+    @property
+    def stream(self) -> str: ...
+
+    @property
+    def session_id(self) -> SessionId | None: ...
+
+    async def next(self) -> tuple[list[bytes], bool]:
+        """The frames to send now, and whether it goes on; no frames: nothing more for now."""
+
+    def close(self) -> None:
+        """Follow it no more."""
+
+
+class Following:
+    """A session followed under the name `stream`."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        session_id: SessionId,
+        subscription: Subscription,
+        *,
+        on_reset: str,
+    ) -> None:
+        self.caller = caller
+        self.session_id = session_id
+        self.stream = f"session:{session_id}"
+        self.subscription = subscription
+        self._side = Side.CUSTOMER if caller.is_customer else Side.STAFF
+        self._on_reset = on_reset
+        self._live = False
+
+    async def resume(self, cursor: Cursor) -> int | Reset:
+        """Go on after a cursor."""
+        return await self.subscription.attach(cursor, at_most=FAR_BEHIND)
+
+    async def begin(self, *, messages: int) -> dict[str, Any]:
+        """Begin with the session as it is; raises NotFound."""
+
+        async def read() -> Any:
+            return await read_snapshot(self.caller, self.session_id, self._side, messages=messages)
+
+        shown: dict[str, Any] = await self.subscription.attach_snapshot(read)
+        return shown
+
+    def snapshot(self, shown: dict[str, Any]) -> bytes:
+        """What `begin` read, as a frame."""
+        return orjson.dumps(Snapshot.model_construct(stream=self.stream, **shown).model_dump())
+
+    async def next(self) -> tuple[list[bytes], bool]:
+        """The frames to send now, and whether it goes on; no frames: nothing more for now."""
+        batch = await self.subscription.pull()
+        if isinstance(batch, Reset):
+            return await self._anew(batch)
+        if batch:
+            return [_events(self.stream, batch)], True
+        if self._live or not self.subscription.ready:
+            return [], True
+        self._live = True
+        live = Live(stream=self.stream, seq=self.subscription.sent)
+        return [live.model_dump_json().encode()], True
+
+    def close(self) -> None:
+        """Follow it no more."""
+        self.subscription.close()
+
+    async def _anew(self, reason: Reset) -> tuple[list[bytes], bool]:
+        if self._on_reset == "error":
+            end = Unsubscribed(stream=self.stream, code=reason, resubscribe=True)
+            return [end.model_dump_json().encode()], False
+        reset = ResetFrame(stream=self.stream, reason=reason)
+        shown = await self.begin(messages=ANEW_MESSAGES)
+        return [reset.model_dump_json().encode(), self.snapshot(shown)], True
+
+
+def _events(stream: str, items: Any) -> bytes:
+    """A frame of events that were serialised once for everybody."""
+    events: list[Item] = list(items)
+    return b'{"op":"events","stream":"%s","events":[%s]}' % (
+        stream.encode(),
+        b",".join(item.event for item in events),
+    )

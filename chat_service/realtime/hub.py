@@ -1,0 +1,236 @@
+"""The living connections of this process: who they are, what they are told beside the log, their end.
+
+Joins the feeds, the broker and the connections. Leaves each connection's protocol to `connection` and
+`socket`, and the log's delivery to `events.feed`.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from random import uniform
+from typing import Any, Final, Protocol, cast
+from uuid import UUID
+
+import structlog
+
+from chat_service.auth import Caller
+from chat_service.config import Realtime
+from chat_service.events.broker import Broker, Ephemeral, Hint, Message
+from chat_service.events.feed import Feeds, Hold, Row
+from chat_service.realtime import closes
+from chat_service.realtime.closes import Close
+from chat_service.realtime.list_source import ListSource
+from chat_service.realtime.lists import Lists
+from chat_service.realtime.slots import Told
+from chat_service.schema import SessionId, TokenKind, Visibility, WorkspaceId
+
+log = structlog.get_logger(__name__)
+ENDING: Final = frozenset({"token.revoked"})
+
+Key = tuple[WorkspaceId, UUID]
+
+
+class Peer(Protocol):
+    """A connection as the hub sees it."""
+
+    @property
+    def caller(self) -> Caller: ...
+
+    def end(self, close: Close, *, after_ms: int = 0) -> None:
+        """Say goodbye and close, at the next moment."""
+
+    def tell(self, frame: Told) -> None:
+        """Tell something that is not in the log; only the newest of a slot is kept."""
+
+    def recheck(self, session_id: SessionId) -> None:
+        """Who may see this session may have changed."""
+
+
+class Watcher(Protocol):
+    """Who wants to know who is connected here, and what other processes tell beside the log."""
+
+    def entered(self, caller: Caller) -> None:
+        """A connection is there."""
+
+    def left(self, caller: Caller) -> None:
+        """A connection has ended."""
+
+    def unheard(self, workspace_id: WorkspaceId, session_id: SessionId) -> None:
+        """Nobody here listens to this session any more."""
+
+    def heard(self, message: Ephemeral) -> None:
+        """Another process told something; who may know it is for the watcher to say."""
+
+
+class Hub:
+    """All connections of this process."""
+
+    def __init__(self, feeds: Feeds, broker: Broker, settings: Realtime) -> None:
+        self.feeds = feeds
+        self.settings = settings
+        self._broker = broker
+        self._peers: dict[Key, dict[Peer, None]] = {}
+        self._listeners: dict[tuple[WorkspaceId, SessionId], dict[Peer, None]] = {}
+        self._holds: dict[WorkspaceId, tuple[Hold, int]] = {}
+        self.leaving = False
+        """Whether no new connection is wanted."""
+        self._watchers: list[Watcher] = []
+        self.lists = Lists(feeds, ListSource())
+        feeds.observe(self)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Have a watcher told from now on."""
+        self._watchers.append(watcher)
+
+    async def start(self) -> None:
+        """Hear what other processes tell."""
+        await self._broker.start(self._receive, self._outage)
+
+    async def stop(self) -> None:
+        """Hear nothing more."""
+        self.lists.end()
+        await self._broker.stop()
+
+    def committed(self, workspace_id: WorkspaceId, pos: int) -> None:
+        """A log of this workspace has grown by a commit of this process."""
+        self.feeds.hint(workspace_id, pos)
+        self._broker.publish(Hint(workspace=workspace_id, pos=pos))
+
+    def enter(self, peer: Peer) -> None:
+        """A connection is there; the oldest of too many of one principal is closed."""
+        caller = peer.caller
+        peers = self._peers.setdefault(_principal(caller), {})
+        peers[peer] = None
+        if len(peers) > self._most(caller):
+            next(iter(peers)).end(closes.REPLACED)
+        hold, count = self._holds.get(caller.workspace_id, (None, 0))
+        if hold is None:
+            self._broker.watch(caller.workspace_id)
+            hold = self.feeds.hold(caller.workspace_id)
+        self._holds[caller.workspace_id] = hold, count + 1
+        for watcher in self._watchers:
+            watcher.entered(caller)
+
+    async def opened(self, workspace_id: WorkspaceId) -> None:
+        """Wait until this workspace's log is read: from then on all that ends a right is heard.
+
+        For one that has entered.
+        """
+        hold, _ = self._holds[workspace_id]
+        await hold.open()
+
+    def leave(self, peer: Peer) -> None:
+        """A connection has ended."""
+        caller = peer.caller
+        peers = self._peers.get(_principal(caller), {})
+        peers.pop(peer, None)
+        if not peers:
+            self._peers.pop(_principal(caller), None)
+        for watcher in self._watchers:
+            watcher.left(caller)
+        hold, count = self._holds.pop(caller.workspace_id)
+        if count > 1:
+            self._holds[caller.workspace_id] = hold, count - 1
+            return
+        hold.close()
+        self._broker.unwatch(caller.workspace_id)
+
+    def listen(self, peer: Peer, session_id: SessionId) -> None:
+        """Tell a connection what is said of a session beside its log."""
+        key = peer.caller.workspace_id, session_id
+        self._listeners.setdefault(key, {})[peer] = None
+
+    def unlisten(self, peer: Peer, session_id: SessionId) -> None:
+        """Tell it no more."""
+        key = peer.caller.workspace_id, session_id
+        listeners = self._listeners.get(key, {})
+        listeners.pop(peer, None)
+        if not listeners and self._listeners.pop(key, None) is not None:
+            for watcher in self._watchers:
+                watcher.unheard(*key)
+
+    def listening(self, workspace_id: WorkspaceId, session_id: SessionId) -> list[Peer]:
+        """Who listens to a session here."""
+        return list(self._listeners.get((workspace_id, session_id), ()))
+
+    def listened(self) -> list[tuple[WorkspaceId, SessionId]]:
+        """The sessions that somebody listens to here."""
+        return list(self._listeners)
+
+    def serves(self, workspace_id: WorkspaceId) -> bool:
+        """Whether anybody of a workspace is connected here."""
+        return workspace_id in self._holds
+
+    def staff(self, workspace_id: WorkspaceId) -> list[Peer]:
+        """The connections of a workspace's staff here."""
+        return [
+            peer
+            for (home, _), peers in self._peers.items()
+            if home == workspace_id
+            for peer in peers
+            if not peer.caller.is_customer
+        ]
+
+    def publish(self, message: Ephemeral) -> None:
+        """Tell the other processes, at most once; their watchers hear it."""
+        self._broker.publish(message)
+
+    def show(self, frame: Told, message: Ephemeral) -> None:
+        """Tell the listeners of a session here who may know it, but not who did it."""
+        if message.session is None:
+            return
+        for peer in self.listening(message.workspace, message.session):
+            caller = peer.caller
+            hidden = caller.is_customer and message.visibility is Visibility.INTERNAL
+            if not hidden and frame.actor != str(caller.actor.id):
+                peer.tell(frame)
+
+    def __call__(self, workspace_id: WorkspaceId, rows: Sequence[Row]) -> None:
+        """Rows of the log that change who may listen."""
+        for row in rows:
+            if row.type in ENDING:
+                self._end_token(workspace_id, UUID(cast(Any, row).data["token_id"]))
+            elif row.type == "session.assigned" and row.session_id is not None:
+                for peer in self.listening(workspace_id, SessionId(row.session_id)):
+                    peer.recheck(SessionId(row.session_id))
+
+    def rewound(self, workspace_id: WorkspaceId) -> None:
+        """The log was set back: rights too may be others; every token is checked at its next use."""
+
+    async def drain(self, window: float) -> None:
+        """Close every socket, each at its own moment of the next `window` seconds."""
+        self.leaving = True
+        await asyncio.gather(*(self._dismiss(peer, window) for peer in self._everybody()))
+
+    async def _dismiss(self, peer: Peer, window: float) -> None:
+        await asyncio.sleep(uniform(0, window))
+        peer.end(closes.RESTART, after_ms=round(uniform(0, window) * 1000))
+
+    def _everybody(self) -> list[Peer]:
+        return [peer for peers in self._peers.values() for peer in peers]
+
+    def _most(self, caller: Caller) -> int:
+        if caller.is_customer:
+            return self.settings.sockets_per_customer
+        return self.settings.sockets_per_agent
+
+    def _end_token(self, workspace_id: WorkspaceId, token_id: UUID) -> None:
+        for peer in self._everybody():
+            if peer.caller.workspace_id == workspace_id and peer.caller.token_id == token_id:
+                peer.end(closes.SIGNED_OUT)
+
+    def _receive(self, message: Message) -> None:
+        """What another process tells."""
+        if isinstance(message, Hint):
+            self.feeds.hint(message.workspace, message.pos)
+            return
+        for watcher in self._watchers:
+            watcher.heard(message)
+
+    def _outage(self, down: bool) -> None:
+        self.feeds.outage = down
+        self.feeds.hurry()
+
+
+def _principal(caller: Caller) -> Key:
+    who = caller.token_id if caller.kind is TokenKind.KEY else caller.actor.id
+    return caller.workspace_id, UUID(str(who))

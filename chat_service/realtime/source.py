@@ -1,0 +1,138 @@
+"""What the live reader reads of the database: rows of the log, and events rendered for one side."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_service.events import log
+from chat_service.events.log import EVENTS, HEAD, Stream
+from chat_service.events.source import Head, Item
+from chat_service.events.source import Row as FeedRow
+from chat_service.events.source import Side, number_of
+from chat_service.events.transaction import reading
+from chat_service.schema import CursorKind, SessionId, WorkspaceId, fence
+from chat_service.views.rendering import render
+
+KINDS = {Side.STAFF: CursorKind.STAFF, Side.CUSTOMER: CursorKind.PUBLIC}
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whoever reads a workspace from one side."""
+
+    workspace_id: WorkspaceId
+    is_customer: bool
+
+
+class LogSource:
+    """The `events.source.Source` of the service: each answer is of one snapshot of the database."""
+
+    async def head(self, workspace_id: WorkspaceId) -> tuple[int, UUID | None]:
+        """Where a workspace's log ends."""
+        return (await self.heads([workspace_id])).get(workspace_id, (0, None))
+
+    async def heads(
+        self, workspace_ids: Collection[WorkspaceId]
+    ) -> Mapping[WorkspaceId, tuple[int, UUID | None]]:
+        """The same of many, in one query."""
+        query = select(HEAD.c.workspace_id, HEAD.c.pos, HEAD.c.last_id).where(
+            HEAD.c.workspace_id.in_(workspace_ids)
+        )
+        async with reading() as db:
+            return {row.workspace_id: (row.pos, row.last_id) for row in await db.execute(query)}
+
+    async def read_feed(
+        self, workspace_id: WorkspaceId, *, start: int, limit: int
+    ) -> Sequence[FeedRow]:
+        """The rows from `pos` `start` on."""
+        query = (
+            select(EVENTS)
+            .where(EVENTS.c.workspace_id == workspace_id, EVENTS.c.pos >= start)
+            .order_by(EVENTS.c.pos)
+            .limit(limit)
+        )
+        async with reading() as db:
+            return (await db.execute(query)).all()
+
+    async def read_session(
+        self,
+        workspace_id: WorkspaceId,
+        session_id: SessionId,
+        side: Side,
+        *,
+        start: int,
+        upto: int,
+        limit: int,
+    ) -> Sequence[Item]:
+        """The events with numbers from `start` to `upto`, rendered."""
+        stream = Stream(KINDS[side], workspace_id, session_id)
+        query = (
+            select(EVENTS)
+            .where(stream.rows(), stream.number >= start, stream.number <= upto)
+            .order_by(stream.number)
+            .limit(limit)
+        )
+        async with reading() as db:
+            return await _items(db, side, workspace_id, (await db.execute(query)).all())
+
+    async def session_head(
+        self, workspace_id: WorkspaceId, session_id: SessionId, side: Side, position: int
+    ) -> Head:
+        """What begins at a position."""
+        async with reading() as db:
+            return await session_head(db, workspace_id, session_id, side, position)
+
+    async def render(
+        self, workspace_id: WorkspaceId, rows: Sequence[FeedRow], side: Side
+    ) -> Sequence[Item]:
+        """The events of rows that this side may see."""
+        seen: list[Any] = [row for row in rows if number_of(row, side) is not None]
+        async with reading() as db:
+            return await _items(db, side, workspace_id, seen)
+
+
+async def session_head(
+    db: AsyncSession,
+    workspace_id: WorkspaceId,
+    session_id: SessionId,
+    side: Side,
+    position: int | None = None,
+) -> Head:
+    """What begins at a position of a session, or without one at its head."""
+    stream = Stream(KINDS[side], workspace_id, session_id)
+    number = (await log.head(db, stream)).position
+    at = number if position is None else position
+    query = (
+        select(EVENTS.c.id, EVENTS.c.pos, stream.number.label("number"))
+        .where(stream.rows(), stream.number.in_([at, at + 1]))
+        .order_by(stream.number)
+    )
+    found = {row.number: row for row in await db.execute(query)}
+    here = found.get(at) if at else None
+    return Head(
+        number=number,
+        fence=fence(here.id) if here else None,
+        follows=at + 1 in found,
+        pos=here.pos if here else 0,
+    )
+
+
+async def _items(
+    db: AsyncSession, side: Side, workspace_id: WorkspaceId, rows: Sequence[Row[Any]]
+) -> list[Item]:
+    """Rows of any sessions as the events of a side, each serialised once."""
+    viewer = Audience(workspace_id, side is Side.CUSTOMER)
+    envelopes = await render(db, viewer, rows, kind=KINDS[side])
+    return [
+        Item(
+            number=int(number_of(row, side) or 0),
+            fence=fence(row.id),
+            event=envelope.model_dump_json(by_alias=True).encode(),
+            row=row,
+        )
+        for row, envelope in zip(rows, envelopes, strict=True)
+    ]

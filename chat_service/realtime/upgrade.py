@@ -1,0 +1,57 @@
+"""The door of the sockets: which upgrades are accepted, before anybody has said who he is."""
+
+from typing import Any
+
+import orjson
+
+from chat_service.errors import ServiceError, Unavailable, UpgradeRequired
+from chat_service.realtime.desk import Desk
+from chat_service.realtime.frames import SUBPROTOCOL
+from chat_service.realtime.socket import PATH, Socket
+from chat_service.refusals import problem_document
+from chat_service.schema import new_id
+
+
+class Sockets:
+    """An ASGI application of WebSockets alone."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one upgrade, and stay for the life of the socket."""
+        if (await receive())["type"] != "websocket.connect":
+            return
+        try:
+            await self._check(scope)
+        except ServiceError as error:
+            await _refuse(scope, send, error)
+            return
+        await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+        await Socket(self._desk, scope, receive, send).run()
+
+    async def _check(self, scope: Any) -> None:
+        """Raise what the upgrade is refused with."""
+        if scope["path"] != PATH:
+            raise UpgradeRequired("There is no socket at this address")
+        if self._desk.hub.leaving:
+            raise Unavailable("The service is shutting down")
+        await self._desk.check_origin(scope)
+        if SUBPROTOCOL not in scope.get("subprotocols", ()):
+            raise UpgradeRequired(f"Offer the subprotocol {SUBPROTOCOL}")
+
+
+async def _refuse(scope: Any, send: Any, error: ServiceError) -> None:
+    """Answer with a problem where the server can; else it is a bare 403."""
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1000})
+        return
+    document = problem_document(error, instance=PATH, request_id=str(new_id()))
+    headers = {"Content-Type": "application/problem+json", **error.headers}
+    start = {
+        "type": "websocket.http.response.start",
+        "status": error.status,
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    }
+    await send(start)
+    await send({"type": "websocket.http.response.body", "body": orjson.dumps(document)})

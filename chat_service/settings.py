@@ -1,0 +1,167 @@
+"""Every setting, its default and its bounds. Sizes are bytes, times are seconds.
+
+Every part of the service is handed its own section; `config` loads them and says what is wrong.
+"""
+
+import re
+from typing import Any, Final, Literal
+
+import attrs
+from typed_settings.cls_attrs import secret
+from typed_settings.types import Secret
+
+NATS_URL: Final = re.compile(
+    r"nats://((?P<user>[^:/@,]+)(:(?P<password>[^:/@,]+))?@)?"
+    r"(?P<hosts>(HOST(:\d{1,5})?)(,HOST(:\d{1,5})?)*)/?".replace(
+        "HOST", r"([\w.-]+|\[[0-9a-fA-F:.]+\])"
+    )
+)
+"""A NATS cluster: its hosts, and once before them who connects; a user alone is a token."""
+ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]{1,240}|\[[0-9a-f:.]{2,45}\])(:\d{1,5})?")
+"""Scheme, host in lower case and port, without a path; as long as the database takes."""
+
+
+def _bounded(default: Any, low: float, high: float) -> Any:
+    """A number with its bounds, which `load_config` checks after everything is converted."""
+    return attrs.field(default=default, metadata={"bounds": (low, high)})
+
+
+def _without_password(url: str) -> str:
+    """How a database URL is shown in logs and tracebacks."""
+    return repr(re.sub(r"(//[^:/]*:)[^@]*(?=@)|(password=)[^&]*", r"\1\2***", url))
+
+
+def _without_credentials(url: str) -> str:
+    """How a broker's URL is shown: what stands there alone may be a token."""
+    return repr(re.sub(r"//[^/]*@", "//***@", url))
+
+
+@attrs.frozen
+class Server:
+    """Where the service listens, what it accepts, and how long it drains."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; "*" is every address, IPv6 and IPv4."""
+    port: int = _bounded(8080, 0, 65535)
+    workers: int = _bounded(1, 1, 256)
+    public_url: str = ""
+    """The origin browsers reach the service at; not given, it is what each request was sent to."""
+    head_bytes: int = _bounded(32_768, 1_024, 1_048_576)
+    head_seconds: float = _bounded(5.0, 0.1, 300)
+    body_bytes: int = _bounded(100_000, 1_000, 10_000_000)
+    body_seconds: float = _bounded(30.0, 0.1, 600)
+    balancer_seconds: float = _bounded(3.0, 0, 60)
+    """How long the service answers "not ready" before it stops accepting connections."""
+    drain_window_seconds: float = _bounded(10.0, 0, 300)
+    """Over how long sockets are closed at shutdown; within `drain_seconds`."""
+    drain_seconds: float = _bounded(15.0, 0.1, 300)
+    """How long sockets, requests in flight and lanes may take to finish at shutdown."""
+    metrics_token: Secret[str] | None = secret(default=None)
+    """Who shows it may read `/metrics`; without one there is no such address."""
+
+
+@attrs.frozen
+class Database:
+    """Which database, and how durable."""
+
+    url: str = attrs.field(default="sqlite:///var/chat.db", repr=_without_password)
+    profile: Literal["durable", "fast"] = "durable"
+    """`durable` refuses to start on a database that may forget a commit; `fast` may lose the last."""
+    pool_size: int = _bounded(10, 2, 500)
+    pool_seconds: float = _bounded(5.0, 0.1, 60)
+
+
+@attrs.frozen
+class BrokerSettings:
+    """How the processes of the service tell each other what is new."""
+
+    url: str = attrs.field(default="", repr=_without_credentials)
+    """`memory://` tells nobody, `postgres://` is the service's own database, `nats://` a cluster.
+
+    Empty is `postgres://` on PostgreSQL and `memory://` on SQLite, which has one process.
+    """
+    check_seconds: float = _bounded(10.0, 0.1, 300)
+    """How often a broker must show that it still delivers."""
+    answer_seconds: float = _bounded(5.0, 0.1, 60)
+    """How long it may take to connect, and to show that it delivers."""
+    outbox_messages: int = _bounded(4_096, 16, 100_000)
+
+
+@attrs.frozen
+class Auth:
+    """Tokens, passwords, and how often a password may be tried."""
+
+    secret_key: Secret[str] | None = secret(default=None)
+    """At least 32 characters; not given, it is made once and kept in `secret_key_file`."""
+    secret_key_file: str = "var/secret_key"
+    customer_token_seconds: int = _bounded(900, 1, 86_400)
+    refresh_token_seconds: int = _bounded(2_592_000, 60, 31_536_000)
+    agent_token_seconds: int = _bounded(43_200, 60, 2_592_000)
+    recheck_seconds: float = _bounded(1.0, 0, 1)
+    """How long a checked token is remembered, so how long a revoked one may still work."""
+    hash_memory_kib: int = _bounded(19_456, 8, 1_048_576)
+    hash_rounds: int = _bounded(2, 1, 100)
+    tries_per_address: int = _bounded(5, 1, 1_000)
+    tries_per_address_seconds: int = _bounded(300, 1, 86_400)
+    tries_per_account: int = _bounded(10, 1, 1_000)
+    tries_per_account_seconds: int = _bounded(900, 1, 86_400)
+
+
+@attrs.frozen
+class Limits:
+    """Sizes, counts and windows; the table of limits stands in the guide."""
+
+    message_bytes: int = _bounded(16_384, 1, 65_536)
+    attributes_bytes: int = _bounded(4_096, 1, 65_536)
+    session_messages: int = _bounded(30_000, 1, 1_000_000)
+    open_sessions: int = _bounded(3, 1, 1_000)
+    edit_seconds: int = _bounded(900, 0, 31_536_000)
+    lane_drafts: int = _bounded(2_048, 1, 100_000)
+    lane_seconds: float = _bounded(5.0, 0.1, 60)
+    batch_drafts: int = _bounded(256, 1, 512)
+    batch_bytes: int = _bounded(1_048_576, 1_024, 16_777_216)
+
+
+@attrs.frozen
+class Realtime:
+    """Sockets and streams: what they may send, and when one is given up."""
+
+    hello_seconds: float = _bounded(10.0, 0.1, 60)
+    heartbeat_seconds: float = _bounded(25.0, 0.1, 300)
+    pong_seconds: float = _bounded(10.0, 0.1, 60)
+    send_seconds: float = _bounded(10.0, 0.1, 60)
+    """How long one frame may take to leave before its reader counts as too slow."""
+    frame_bytes: int = _bounded(65_536, 1_024, 65_536)
+    frames_per_second: int = _bounded(20, 1, 10_000)
+    frames_burst: int = _bounded(60, 1, 100_000)
+    subscriptions: int = _bounded(100, 1, 1_000)
+    sockets_per_customer: int = _bounded(5, 1, 1_000)
+    sockets_per_agent: int = _bounded(20, 1, 1_000)
+    lag_events: int = _bounded(5_000, 100, 1_000_000)
+    head_check_seconds: float = _bounded(5.0, 0.1, 60)
+    """How late an event may come where the broker delivers nothing."""
+    typing_seconds: float = _bounded(6.0, 0.1, 60)
+    presence_seconds: float = _bounded(15.0, 0, 300)
+    """How long somebody is still shown as online after the last socket, so that a reload is not seen."""
+
+
+@attrs.frozen
+class Log:
+    """What goes to standard error, and in which form."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+@attrs.frozen
+class Config:
+    """The whole configuration; `environment` is chosen by CHAT_SERVICE_ENVIRONMENT alone."""
+
+    server: Server = Server()
+    database: Database = Database()
+    broker: BrokerSettings = BrokerSettings()
+    auth: Auth = Auth()
+    limits: Limits = Limits()
+    realtime: Realtime = Realtime()
+    log: Log = Log()
+    environment: Literal["development", "test", "production"] = "production"

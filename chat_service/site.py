@@ -1,0 +1,76 @@
+"""The service as a browser reached it: its own pages, and the cookie of a login on them.
+
+Owns the cookie, which stands for an agent's token and for nothing else, and the rule that a write by
+it comes from the service's own pages. Leaves whose token it is to `auth`, other pages to `origins`.
+"""
+
+from typing import Final
+
+from quart import Response, request
+
+from chat_service.errors import OriginNotAllowed, Unauthenticated
+from chat_service.origins import Origins, websocket_url
+
+COOKIE: Final = "__Host-chat"
+"""Kept by browsers for this host alone, and only with `Secure` and without `Domain` (RFC 6265bis)."""
+PLAIN_COOKIE: Final = "chat"
+"""In development without TLS: not every browser takes a secure cookie from http://localhost."""
+READS: Final = ("GET", "HEAD")
+
+
+class Site:
+    """What a request tells of the service itself. Each method is about the request being answered."""
+
+    def __init__(self, origins: Origins, *, development: bool) -> None:
+        self.origins = origins
+        self._development = development
+
+    def origin(self) -> str:
+        """The origin of the service's own pages; raises BadRequest for a `Host` that is none."""
+        return self.origins.own(request.scheme, request.headers.get("Host", ""))
+
+    def websocket_url(self) -> str:
+        """Where sockets are opened; raises BadRequest for a `Host` that is none."""
+        return websocket_url(self.origin())
+
+    def require_own_page(self) -> None:
+        """Refuse what was not sent by a page of the service itself; raises OriginNotAllowed."""
+        if request.headers.get("Origin") != self.origin():
+            raise OriginNotAllowed("Only a page of the service itself may send this")
+
+    def token(self) -> str:
+        """The agent's token in the cookie.
+
+        Raises Unauthenticated, and OriginNotAllowed for a write of another page, since a browser
+        sends the cookie whichever page asks.
+        """
+        token = request.cookies.get(self._name(), "")
+        if not token.startswith("at_"):
+            raise Unauthenticated()
+        if request.method not in READS:
+            self.require_own_page()
+        return token
+
+    def keep(self, response: Response, token: str, *, seconds: int) -> None:
+        """Have the browser keep an agent's token, out of reach of scripts and of other sites."""
+        self._set(response, token, seconds)
+
+    def forget(self, response: Response) -> None:
+        """Have the browser drop the token, where it was the cookie that signed this request."""
+        if "Authorization" not in request.headers:
+            self._set(response, "", 0)
+
+    def _set(self, response: Response, value: str, seconds: int) -> None:
+        response.set_cookie(
+            self._name(),
+            value,
+            max_age=seconds,
+            path="/",
+            secure=self._name() == COOKIE,
+            httponly=True,
+            samesite="Strict",
+        )
+
+    def _name(self) -> str:
+        plain = self._development and self.origin().startswith("http:")
+        return PLAIN_COOKIE if plain else COOKIE

@@ -1,0 +1,91 @@
+// The demo: a customer on the left, an agent on the right, over the public API alone.
+import { follow } from "/static/demo/follow.js";
+
+const json = { "Content-Type": "application/json" };
+const id = () => crypto.randomUUID();
+
+async function call(method, path, token, body) {
+  const headers = token ? { ...json, Authorization: `Bearer ${token}` } : json;
+  for (let wait = 250; ; wait = Math.min(wait * 2, 8000)) {
+    try {
+      const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
+      const document = answer.status === 204 ? {} : await answer.json();
+      if (answer.ok) return document;
+      if (!document.retryable) throw new Error(document.detail);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+    }
+    await new Promise((done) => setTimeout(done, wait));
+  }
+}
+
+class Side {
+  constructor(name) {
+    this.section = document.getElementById(name);
+    this.log = this.section.querySelector("ol");
+    this.form = this.section.querySelector("form");
+    this.input = this.form.querySelector("input[type=text]");
+    this.status = this.section.querySelector("output");
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const text = this.input.value.trim();
+      if (text && this.session) this.send(text);
+    });
+  }
+
+  async send(text) {
+    this.input.value = "";
+    const note = this.form.querySelector("input[type=checkbox]")?.checked;
+    const message = { client_message_id: id(), content: { type: "text", text } };
+    if (note) message.visibility = "internal";
+    try {
+      await call("POST", `/v1/sessions/${this.session}/messages`, this.token, message);
+    } catch (error) {
+      this.input.value = text;
+      this.say(error.message);
+    }
+  }
+
+  open(session, cursor) {
+    this.session = session;
+    this.log.replaceChildren();
+    this.socket?.close(1000);
+    this.socket = follow(location.origin, this.token, session, cursor, (event) => this.show(event));
+  }
+
+  show(event) {
+    const item = document.createElement("li");
+    const message = event.data.message;
+    item.textContent = message
+      ? `${message.author.display_name ?? message.author.type}: ${message.content?.text ?? "(deleted)"}`
+      : event.type;
+    item.className = message ? `${message.author.type} ${message.visibility}` : "fact";
+    item.title = `seq ${event.seq} · ${event.type}`;
+    this.log.append(item);
+    item.scrollIntoView({ block: "nearest" });
+    this.say(event.session ? `${event.session.status}, version ${event.session.version}` : "");
+  }
+
+  say(text) {
+    this.status.textContent = text;
+  }
+}
+
+const given = await call("GET", "/demo/credentials.json");
+const customer = new Side("customer");
+const agent = new Side("agent");
+
+const begun = await call("POST", `/v1/inboxes/${given.inbox_key}/customers`, null, {
+  profile: { name: "Carla" },
+});
+customer.token = begun.access_token;
+const started = await call("POST", "/v1/sessions", customer.token, { client_session_id: id() });
+customer.open(started.session.id, "c1.p.0");
+
+const signedIn = await call("POST", "/v1/auth/sign-in", null, {
+  email: given.email,
+  password: given.password,
+});
+agent.token = signedIn.access_token;
+agent.open(started.session.id, "c1.s.0");
+document.body.dataset.ready = "true";

@@ -1,0 +1,219 @@
+"""Follow a session through any number of cuts, over whatever the way to the service lets through."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Final, Protocol
+
+import httpx2
+from httpx2.websockets import (
+    AsyncWebSocketSession,
+    HTTPXWSException,
+    WebSocketDisconnect,
+    WebSocketUpgradeError,
+)
+
+from chat_service_client import requests
+from chat_service_client.errors import Problem, ResetByServer
+from chat_service_client.position import Event, Position
+from chat_service_client.requests import Call, Json
+from chat_service_client.retry import Backoff
+
+SILENCE_SECONDS: Final = 40.0
+"""Something comes at least this often while the connection lives."""
+WAIT_SECONDS: Final = 20.0
+SOME_FAILURES: Final = 2
+"""So many in a row without an event, and another transport is tried."""
+RESETS: Final = {"cursor_expired", "cursor_ahead", "cursor_mismatch"}
+FRAME_BYTES: Final = 1 << 20
+UNREAD_EVENTS: Final = 64
+SIGN_IN_AGAIN: Final = 4501
+
+
+class Calls(Protocol):
+    """Whoever sends requests, with a token."""
+
+    token: str | None
+
+    async def call(self, call: Call) -> Json: ...
+    async def renew(self) -> None: ...
+    def headers(self) -> dict[str, str]: ...
+
+
+class NotHere(Exception):
+    """This transport does not come through."""
+
+
+class Follower:
+    """One session followed from a cursor."""
+
+    def __init__(
+        self, calls: Calls, http: httpx2.AsyncClient, session_id: str, after: str | None
+    ) -> None:
+        self._calls = calls
+        self._http = http
+        self._session_id = session_id
+        self._position = Position(after)
+        self._backoff = Backoff()
+        self._path = f"/v1/sessions/{session_id}/events"
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Each event once and in order, until the caller has enough."""
+        transports: list[Callable[[], AsyncGenerator[Event, None]]] = [
+            self._over_websocket,
+            self._over_sse,
+            self._over_long_poll,
+        ]
+        failures = 0
+        while True:
+            try:
+                async with aclosing(self._applied(transports[0])) as events:
+                    async for event in events:
+                        failures = 0
+                        self._backoff.reset()
+                        yield event
+            except NotHere:
+                transports.append(transports.pop(0))
+                continue
+            except Problem as problem:
+                await self._refused(problem)
+            except (httpx2.TransportError, HTTPXWSException, TimeoutError):
+                pass
+            failures += 1
+            if failures > SOME_FAILURES:
+                failures = 0
+                transports.append(transports.pop(0))
+            await asyncio.sleep(self._backoff.next())
+
+    async def _applied(
+        self, transport: Callable[[], AsyncGenerator[Event, None]]
+    ) -> AsyncGenerator[Event, None]:
+        async with aclosing(transport()) as events:
+            async for event in events:
+                for new in self._position.apply([event]):
+                    yield new
+
+    async def _refused(self, problem: Problem) -> None:
+        """What cannot be repeated is raised; a token that has ended is renewed."""
+        if problem.code in RESETS:
+            raise ResetByServer(problem.code)
+        if problem.status == 401:
+            await self._calls.renew()
+        elif not problem.retryable:
+            raise problem
+
+    async def _over_websocket(self) -> AsyncGenerator[Event, None]:
+        """The socket lives in a task of its own, which waits where its events are not taken."""
+        heard: asyncio.Queue[Event | None] = asyncio.Queue(UNREAD_EVENTS)
+        reader = asyncio.create_task(self._read_socket(heard))
+        try:
+            while (event := await heard.get()) is not None:
+                yield event
+            await reader
+        finally:
+            reader.cancel()
+            await asyncio.wait([reader])
+
+    async def _read_socket(self, heard: asyncio.Queue[Event | None]) -> None:
+        try:
+            await self._talk(heard)
+        except WebSocketUpgradeError as error:
+            raise NotHere from error
+        except WebSocketDisconnect as end:
+            if end.code >= 4500:
+                document = {"code": str(end.code), "detail": end.reason}
+                status = 401 if end.code == SIGN_IN_AGAIN else 403
+                raise Problem(status, document, retry_after=None) from end
+        finally:
+            self._end(heard)
+
+    def _end(self, heard: asyncio.Queue[Event | None]) -> None:
+        """Nothing more comes; what was heard and not taken is asked for again."""
+        if heard.full():
+            while not heard.empty():
+                heard.get_nowait()
+        heard.put_nowait(None)
+
+    async def _talk(self, heard: asyncio.Queue[Event | None]) -> None:
+        url = str(self._http.base_url.copy_with(path="/v1/realtime")).replace("http", "ws", 1)
+        async with self._http.websocket(
+            url, subprotocols=["chat.v1"], max_message_size_bytes=FRAME_BYTES
+        ) as socket:
+            end = await self._converse(socket, heard)
+        raise end
+
+    async def _converse(
+        self, socket: AsyncWebSocketSession, heard: asyncio.Queue[Event | None]
+    ) -> Exception:
+        """Talk until there is an end, which is given back: the socket would wrap what is raised."""
+        try:
+            await socket.send_json({"op": "hello", "token": self._calls.token})
+            await socket.send_json(self._subscribe())
+            while True:
+                frame = json.loads(await socket.receive_text(SILENCE_SECONDS))
+                for event in self._heard(frame):
+                    await heard.put(event)
+                if frame["op"] == "ping":
+                    await socket.send_json({"op": "pong", "t": frame["t"]})
+        except Exception as error:
+            return error
+
+    def _subscribe(self) -> Json:
+        return {
+            "op": "subscribe",
+            "id": 1,
+            "stream": f"session:{self._session_id}",
+            "after": self._position.cursor or self._beginning(),
+            "on_reset": "error",
+        }
+
+    def _beginning(self) -> str:
+        """The cursor before the first event, in the numbering of staff or of customers."""
+        staff = (self._calls.token or "").startswith(("sk_", "at_"))
+        return "c1.s.0" if staff else "c1.p.0"
+
+    def _heard(self, frame: Json) -> list[Event]:
+        """The events of a frame; raises what a frame says."""
+        if frame["op"] == "events":
+            return list(frame["events"])
+        if frame["op"] == "unsubscribed" and frame["code"] == "too_far_behind":
+            raise NotHere  # pages bring a long history faster
+        if frame["op"] == "unsubscribed":
+            raise ResetByServer(frame["code"])
+        if frame["op"] == "error":
+            problem = frame["problem"]
+            raise Problem(problem["status"], problem, retry_after=None)
+        return []
+
+    async def _over_sse(self) -> AsyncGenerator[Event, None]:
+        headers = self._calls.headers()
+        if self._position.cursor is not None:
+            headers["Last-Event-ID"] = self._position.cursor
+        timeout = httpx2.Timeout(10.0, read=SILENCE_SECONDS)
+        async with self._http.sse(self._path, headers=headers, timeout=timeout) as source:
+            if not source.response.is_success:
+                await source.response.aread()
+                raise requests.problem_of(source.response)
+            if "text/event-stream" not in source.response.headers.get("Content-Type", ""):
+                raise NotHere
+            async for told in source:
+                if told.event == "reset":
+                    raise ResetByServer(json.loads(told.data)["reason"])
+                if told.id and told.event != "heartbeat" and '"seq"' in told.data:
+                    yield json.loads(told.data)
+
+    async def _over_long_poll(self) -> AsyncGenerator[Event, None]:
+        while True:
+            call = requests.events(self._session_id, self._position.cursor, WAIT_SECONDS)
+            timeout = httpx2.Timeout(10.0, read=SILENCE_SECONDS)
+            response = await self._http.request(
+                call.method,
+                call.path,
+                params=call.params,
+                headers=self._calls.headers(),
+                timeout=timeout,
+            )
+            page = requests.answer_of(response)
+            for event in page["data"]:
+                yield event
