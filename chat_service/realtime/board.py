@@ -6,13 +6,16 @@ moved elsewhere and was not heard of is found by `check`.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.auth import Caller
+from chat_service.errors import NotFound
 from chat_service.events.transaction import reading
+from chat_service.realtime.gathering import Gathering
 from chat_service.realtime.hub import Hub
 from chat_service.realtime.presence import Who
 from chat_service.realtime.slots import Told, told
@@ -26,7 +29,8 @@ from chat_service.realtime.standing import (
 )
 from chat_service.schema import SessionId, WorkspaceId
 from chat_service.sessions.marks import Place
-from chat_service.sessions.watermarks import read_marks, read_versions
+from chat_service.sessions.queries import may_see
+from chat_service.sessions.watermarks import holders, read_marks, read_versions
 from chat_service.transport import Json
 
 AT_ONCE: Final = 500
@@ -48,6 +52,14 @@ class Around(Protocol):
         """Whether a customer is connected."""
 
 
+class Look(NamedTuple):
+    """A session as it stands: who may see it, None where there is none; marks; connected agents."""
+
+    whose: Row[Any] | None
+    rows: Sequence[Any]
+    roster: Roster
+
+
 class Board:
     """The sessions that are listened to here, as they were last told."""
 
@@ -58,6 +70,7 @@ class Board:
         self._sessions_of: dict[Who, dict[Place, None]] = {}
         self._stale: dict[Place, None] = {}
         self._wakeup = asyncio.Event()
+        self._looks = Gathering(self._look)
 
     def stale(self, place: Place) -> None:
         """A session may stand otherwise now; whoever listens will be told."""
@@ -91,13 +104,20 @@ class Board:
         self._stale.pop(place, None)
         self._forget(place)
 
-    async def read(
-        self, db: AsyncSession, caller: Caller, session_id: SessionId
-    ) -> tuple[Json, Concerned]:
-        """The standing of a session for one who may see it and listens to it already."""
+    async def read(self, caller: Caller, session_id: SessionId) -> tuple[Json, Concerned]:
+        """The standing of a session for one who listens to it already.
+
+        Raises NotFound for who may not see it.
+        """
         place = (caller.workspace_id, session_id)
-        rows = (await read_marks(db, [place]))[place]
-        roster = await self._around.roster(db, caller.workspace_id)
+        whose, rows, roster = await self._looks.ask(place)
+        if whose is None or not may_see(
+            caller,
+            workspace_id=caller.workspace_id,
+            customer_id=whose.customer_id,
+            assignee_id=whose.assignee_id,
+        ):
+            raise NotFound()
         now = concerned(place, rows)
         # What others were told stays known, so that a check finds what they were not told.
         if place not in self._told and self._hub.listening(*place):
@@ -134,14 +154,22 @@ class Board:
         for place in places:
             del self._stale[place]
         try:
-            async with reading() as db:
-                found = await read_marks(db, places)
-                rosters = {each: await self._around.roster(db, each) for each, _ in places}
+            found = await self._look(places)
         except Exception:
             self.stale_all(places)
             raise
-        for place, rows in found.items():
-            self._tell_one(place, rows, rosters[place[0]])
+        for place, look in found.items():
+            self._tell_one(place, look.rows, look.roster)
+
+    async def _look(self, places: Sequence[Place]) -> dict[Place, Look]:
+        """Sessions as they stand, of one moment but for who is connected."""
+        async with reading() as db:
+            whose = await holders(db, places)
+            marks = await read_marks(db, places)
+            rosters = {each: await self._around.roster(db, each) for each, _ in places}
+        return {
+            place: Look(whose.get(place), rows, rosters[place[0]]) for place, rows in marks.items()
+        }
 
     def _tell_one(self, place: Place, rows: Sequence[Any], roster: Roster) -> None:
         """Each side is shown its own form, serialised once."""

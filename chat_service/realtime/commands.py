@@ -153,9 +153,7 @@ class Commands:
         session_id = SessionId(UUID(frame.stream.removeprefix(SESSION)))
         caller = self._talker.caller
         with joining(self._desk.hub, self._talker, session_id):
-            async with reading() as db:
-                await sessions.access(db, caller, session_id)
-                state = await self._desk.states.of(db, caller, session_id)
+            state = await self._desk.states.of(caller, session_id)
             await self._attach(frame, session_id, state)
 
     async def _follow_list(self, frame: Subscribe) -> None:

@@ -8,7 +8,8 @@ from chat_service.events.transaction import reading
 from chat_service.messages import paging
 from chat_service.messages.paging import MessagesQuery
 from chat_service.messages.transport import message_view
-from chat_service.realtime.source import KINDS, session_head
+from chat_service.realtime.heads import session_heads
+from chat_service.realtime.source import KINDS
 from chat_service.schema import Cursor, SessionId
 from chat_service.sessions import queries as sessions
 from chat_service.sessions.rendering import render_one
@@ -23,7 +24,8 @@ async def read_snapshot(
     """
     async with reading() as db:
         session = await sessions.access(db, caller, session_id)
-        head = await session_head(db, caller.workspace_id, session_id, side)
+        end = (caller.workspace_id, session_id, side, None)
+        head = (await session_heads(db, [end]))[end]
         view = await render_one(db, caller, await sessions.summary(db, caller, session_id))
         said, _ = await paging.page(db, caller, session, MessagesQuery(limit=max(messages, 1)))
     shown = {

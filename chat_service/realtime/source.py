@@ -8,12 +8,13 @@ from uuid import UUID
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.events import log
 from chat_service.events.log import EVENTS, HEAD, Stream
 from chat_service.events.source import Head, Item
 from chat_service.events.source import Row as FeedRow
 from chat_service.events.source import Side, number_of
 from chat_service.events.transaction import reading
+from chat_service.realtime.gathering import Gathering
+from chat_service.realtime.heads import Beginning, session_heads
 from chat_service.schema import CursorKind, SessionId, WorkspaceId, fence
 from chat_service.views.rendering import render
 
@@ -30,6 +31,9 @@ class Audience:
 
 class LogSource:
     """The `events.source.Source` of the service: each answer is of one snapshot of the database."""
+
+    def __init__(self) -> None:
+        self._heads = Gathering(_heads_of)
 
     async def head(self, workspace_id: WorkspaceId) -> tuple[int, UUID | None]:
         """Where a workspace's log ends."""
@@ -83,8 +87,7 @@ class LogSource:
         self, workspace_id: WorkspaceId, session_id: SessionId, side: Side, position: int
     ) -> Head:
         """What begins at a position."""
-        async with reading() as db:
-            return await session_head(db, workspace_id, session_id, side, position)
+        return await self._heads.ask((workspace_id, session_id, side, position))
 
     async def render(
         self, workspace_id: WorkspaceId, rows: Sequence[FeedRow], side: Side
@@ -95,30 +98,9 @@ class LogSource:
             return await _items(db, side, workspace_id, seen)
 
 
-async def session_head(
-    db: AsyncSession,
-    workspace_id: WorkspaceId,
-    session_id: SessionId,
-    side: Side,
-    position: int | None = None,
-) -> Head:
-    """What begins at a position of a session, or without one at its head."""
-    stream = Stream(KINDS[side], workspace_id, session_id)
-    number = (await log.head(db, stream)).position
-    at = number if position is None else position
-    query = (
-        select(EVENTS.c.id, EVENTS.c.pos, stream.number.label("number"))
-        .where(stream.rows(), stream.number.in_([at, at + 1]))
-        .order_by(stream.number)
-    )
-    found = {row.number: row for row in await db.execute(query)}
-    here = found.get(at) if at else None
-    return Head(
-        number=number,
-        fence=fence(here.id) if here else None,
-        follows=at + 1 in found,
-        pos=here.pos if here else 0,
-    )
+async def _heads_of(beginnings: Sequence[Beginning]) -> dict[Beginning, Head]:
+    async with reading() as db:
+        return await session_heads(db, beginnings)
 
 
 async def _items(

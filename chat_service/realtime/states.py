@@ -12,7 +12,6 @@ from typing import Any, Final, Protocol, cast
 from uuid import UUID
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.auth import Caller
 from chat_service.config import Realtime
@@ -160,9 +159,12 @@ class States:
         self._signs.set(place, caller.actor, visibility, is_typing=is_typing)
         self._wakeup.set()
 
-    async def of(self, db: AsyncSession, caller: Caller, session_id: SessionId) -> Json:
-        """The state of a session for who may see it, and who listens already."""
-        state, now = await self._board.read(db, caller, session_id)
+    async def of(self, caller: Caller, session_id: SessionId) -> Json:
+        """The state of a session for who listens already; raises NotFound for who may not see it.
+
+        Many who ask at about the same time are answered by one read.
+        """
+        state, now = await self._board.read(caller, session_id)
         if not caller.is_customer and not self._alone:
             for customer in now.customers:
                 if not self._company.is_online(customer):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import orjson
@@ -56,17 +57,18 @@ class EventStream:
         """The stream, until the caller leaves or loses the right to it, or the service ends."""
         self._listener.enter()
         try:
-            yield RETRY + sse_event("state", await self._subscribed())
-            async for chunk in self._tell(may_go_on):
-                yield chunk
+            # NotFound: the right to it was lost in the moment since it was asked for.
+            with suppress(NotFound):
+                yield RETRY + sse_event("state", await self._subscribed())
+                async for chunk in self._tell(may_go_on):
+                    yield chunk
         finally:
             self._listener.leave()
             self._subscription.close()
 
     async def _subscribed(self) -> bytes:
         """What a stream begins with, which has no number; the listener is told what comes after."""
-        async with reading() as db:
-            state = await self._states.of(db, self._caller, self._session_id)
+        state = await self._states.of(self._caller, self._session_id)
         stream = f"session:{self._session_id}"
         begun = {"op": "subscribed", "stream": stream, "head_seq": self._head, "resumed": True}
         return orjson.dumps(begun | {"state": state})

@@ -143,20 +143,29 @@ async def read_marks(db: AsyncSession, places: Collection[Place]) -> dict[Place,
     Each row tells besides who holds its session now. Whoever asks has checked the right to them.
     """
     found: dict[Place, list[Row[Any]]] = {place: [] for place in places}
-    rows: Result[Any] | tuple[()] = await db.execute(_READ, _named(places)) if places else ()
+    rows: Result[Any] | tuple[()] = await db.execute(_READ, named(places)) if places else ()
     for row in rows:
         found[row.workspace_id, row.session_id].append(row)
     return found
 
 
+async def holders(db: AsyncSession, places: Collection[Place]) -> dict[Place, Row[Any]]:
+    """Whose sessions these are, and who holds them: what the right to see them goes by."""
+    found: Result[Any] = await db.execute(_HOLDERS, named(places))
+    return {(row.workspace_id, row.id): row for row in found}
+
+
 async def read_versions(db: AsyncSession, places: Collection[Place]) -> dict[Place, int]:
     """A number for each session that is another one when any of its marks has moved."""
-    found = await db.execute(_VERSIONS, _named(places))
+    found = await db.execute(_VERSIONS, named(places))
     return {(row.workspace_id, row.session_id): int(row.version) for row in found}
 
 
-def _named(places: Collection[Place]) -> dict[str, Any]:
-    """Places as two lists; one statement for each power of two, the last place fills up."""
+def named(places: Collection[Place]) -> dict[str, Any]:
+    """Places as the lists `workspaces` and `sessions`, for one read of them all.
+
+    There is one statement for each power of two: the last place fills up.
+    """
     filled = list(places)
     filled += filled[-1:] * ((1 << (len(filled) - 1).bit_length()) - len(filled))
     workspaces = list({workspace_id for workspace_id, _ in filled})
@@ -212,6 +221,12 @@ _READ: Final = (
     )
     .where(*_HERE)
     .order_by(*PARTICIPANTS.primary_key)
+)
+_HOLDERS: Final = select(
+    SESSIONS.c.workspace_id, SESSIONS.c.id, SESSIONS.c.customer_id, SESSIONS.c.assignee_id
+).where(
+    SESSIONS.c.workspace_id.in_(bindparam("workspaces", expanding=True)),
+    SESSIONS.c.id.in_(bindparam("sessions", expanding=True)),
 )
 _VERSIONS: Final = (
     select(
