@@ -45,12 +45,10 @@ async def node(service: Service) -> AsyncIterator[tuple[Service, Address]]:
     """A service that runs, behind a server."""
     with service.database.bound():
         await service.quart.startup()
-    try:
-        async with served(service) as address:
-            yield service, address
-    finally:
-        with service.database.bound():
-            await service.quart.shutdown()
+    async with served(service) as address:
+        yield service, address
+    with service.database.bound():
+        await service.quart.shutdown()
 
 
 @asynccontextmanager

@@ -77,7 +77,7 @@ async def test_read_watermark_is_monotonic_and_converges_on_all_devices(
             else:
                 await put(person, session_id, number)
         await devices[2][1].say(op="read", session_id=session_id, read_seq=17)
-        for person, socket in devices:
+        for _, socket in devices:
             seen: dict[str, int] = {}
             async with asyncio.timeout(PATIENCE):
                 while 17 not in seen.values():
