@@ -119,6 +119,7 @@ def _websocket(url: str) -> Finding:
         return Finding(name, False, "upgraded, and then nothing came", "Frames are held back.")
 
 
+UNHINDERED: Final = "nginx: proxy_buffering off, and no text/event-stream among gzip_types."
 UPGRADE: Final = (
     "nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "
     'proxy_set_header Connection "upgrade"; proxy_read_timeout 75s;'
@@ -138,16 +139,17 @@ def _not_upgraded(url: str, status: int) -> Finding:
 
 
 def _stream(url: str) -> Finding:
-    """Three events that are sent apart must arrive apart."""
+    """Three events that are sent apart must arrive apart, as a browser asks for them."""
     name, moments = "server-sent events", []
-    with _get(url + PATH, Accept="text/event-stream") as answer:
+    with _get(url + PATH, Accept="text/event-stream", Accept_Encoding="gzip") as answer:
         if answer.headers.get_content_type() != "text/event-stream":
             return Finding(name, False, f"answered {answer.status}", "Let Accept through.")
+        if answer.headers.get("content-encoding"):
+            return Finding(name, False, "compressed on the way, which holds them back", UNHINDERED)
         for line in answer:
             if line.startswith(b"event:"):
                 moments.append(time.monotonic())
     gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
     if len(moments) == 3 and min(gaps) > BUFFERED_SECONDS:
         return Finding(name, True, "each event comes when it is sent; so does a long-poll's answer")
-    cure = "nginx: proxy_buffering off, or let X-Accel-Buffering through; no gzip of event streams."
-    return Finding(name, False, f"{len(moments)} of 3 events, held back on the way", cure)
+    return Finding(name, False, f"{len(moments)} of 3 events, held back on the way", UNHINDERED)

@@ -26,6 +26,7 @@ SERVER_FRAMES: Final[tuple[type[BaseModel], ...]] = (
     frames.Snapshot,
     frames.Events,
     frames.Live,
+    frames.Sessions,
     state_frames.State,
     state_frames.Ephemeral,
     frames.Ack,

@@ -1,6 +1,6 @@
 """What a test needs and cannot find: a skip with the reason, or a failure where it is required.
 
-`CHAT_REQUIRE` names, by commas, what must be there (`postgres,nats,chromium,node,powercut`): where
+`CHAT_REQUIRE` names, by commas, what must be there (`postgres,nats,chromium,node,nginx,haproxy,powercut`): where
 a run is meant to test it, a skip would look green.
 """
 

@@ -1,5 +1,6 @@
 """The live protocol's document: valid by the official parser, and an example of every event."""
 
+import inspect
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,8 +13,10 @@ from jsonschema import Draft202012Validator
 
 from chat_service.events.schema import EVENT_TYPES
 from chat_service.operations.asyncapi import SERVER_FRAMES, build_asyncapi
+from chat_service.realtime import frames, state_frames
 from chat_service.realtime.frames import CLIENT_FRAME, ClientFrame
 from chat_service.test.require import skip_or_fail
+from chat_service.transport import Response
 
 PARSER = Path(__file__).parents[3] / "tools" / "asyncapi"
 DOCUMENT = build_asyncapi()
@@ -51,6 +54,9 @@ def test_every_type_of_event_has_an_example_of_its_form(kind: str) -> None:
 def test_every_frame_is_described() -> None:
     said = {name for name in MESSAGES if name.startswith("client.")}
     assert len(said) == len(get_args(get_args(ClientFrame)[0]))
+    known = [each for module in (frames, state_frames) for each in vars(module).values()]
+    sent = {each for each in known if inspect.isclass(each) and issubclass(each, Response)}
+    assert {each for each in sent if "op" in each.model_fields} == set(SERVER_FRAMES)
     assert len([name for name in MESSAGES if name.startswith("server.")]) == len(SERVER_FRAMES)
 
 
