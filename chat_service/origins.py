@@ -46,8 +46,8 @@ class Origins:
         return origin is None or origin == own or origin in await self._of_inboxes()
 
     async def allowed_for(self, caller: Caller, origin: str | None, *, own: str) -> bool:
-        """Whether a page is one for this caller: a customer's of his inbox, staff's the service's."""
-        if origin is None or not caller.is_customer:
+        """Whether a page is one for this caller: the service's own, or a customer's of his inbox."""
+        if origin is None or origin == own or not caller.is_customer:
             return origin is None or origin == own
         query = select(Inbox.allowed_origins).where(
             Inbox.workspace_id == caller.workspace_id, Inbox.id == caller.inbox_id

@@ -33,6 +33,11 @@ class Site:
         """Where sockets are opened; raises BadRequest for a `Host` that is none."""
         return websocket_url(self.origin())
 
+    def foreign_origin(self) -> str | None:
+        """The origin of another site's page; None for one of the service itself, and for no page."""
+        origin = request.headers.get("Origin")
+        return None if origin == self.origin() else origin
+
     def require_own_page(self) -> None:
         """Refuse what was not sent by a page of the service itself; raises OriginNotAllowed."""
         if request.headers.get("Origin") != self.origin():

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
 from chat_service.customers import services
 from chat_service.customers.transport import CustomerTokens, CustomerView, NewCustomer, RefreshToken
@@ -24,10 +24,10 @@ blueprint = Blueprint("customers", __name__, url_prefix="/v1")
     errors=[NotFound, OriginNotAllowed],
 )
 async def create_customer(inbox_key: str) -> Response:
-    """Begin as a new customer of an inbox; pages must be of an origin the inbox allows."""
+    """Begin as a new customer of an inbox; pages must be of an origin the inbox allows, or our own."""
     body, websocket_url = await parse(NewCustomer), shared().site.websocket_url()
     async with reading() as db:
-        inbox = await inboxes.access(db, inbox_key, request.headers.get("Origin"))
+        inbox = await inboxes.access(db, inbox_key, shared().site.foreign_origin())
     async with transaction() as db:
         customer = await services.create(
             db, inbox, name=body.profile.name, email=body.profile.email, now=now()

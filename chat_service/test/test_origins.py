@@ -103,7 +103,7 @@ async def test_a_page_may_open_sockets_as_long_as_an_inbox_lists_it(
     assert not await origins.allowed(page, own=OWN)
 
 
-async def test_a_customer_is_heard_on_the_pages_of_his_own_inbox_only(
+async def test_a_customer_is_heard_on_the_pages_of_his_own_inbox_and_of_the_service_only(
     workspace: Workspace, origins: Origins
 ) -> None:
     here, there, elsewhere = (f"https://{unique()}.example" for _ in range(3))
@@ -117,7 +117,7 @@ async def test_a_customer_is_heard_on_the_pages_of_his_own_inbox_only(
         assert await origins.allowed(page, own=OWN)
     asked = (None, here, there, elsewhere, OWN, *OTHER_PAGES)
     heard = [page for page in asked if await origins.allowed_for(customer, page, own=OWN)]
-    assert heard == [None, here]
+    assert heard == [None, here, OWN]
 
 
 async def test_staff_are_heard_on_the_services_own_pages_only(

@@ -45,6 +45,13 @@ async def test_an_address_of_a_network_of_ones_own_is_one(workspace: Workspace) 
     assert response.json()["customer"]["email"] == "ada@office.local"
 
 
+async def test_a_page_of_the_service_itself_is_one_of_every_inbox(workspace: Workspace) -> None:
+    assert (await begin(workspace, origin="http://test")).status_code == 201
+    for other in ("https://test", "http://test:81", "http://sub.test", "null"):
+        response = await begin(workspace, origin=other)
+        assert (response.status_code, response.json()["code"]) == (403, "origin_not_allowed")
+
+
 async def test_everybody_who_begins_is_somebody_new(workspace: Workspace) -> None:
     same = {"name": "Ada", "email": "ada@example.org"}
     answers = await asyncio.gather(*(begin(workspace, profile=same) for _ in range(5)))
