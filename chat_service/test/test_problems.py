@@ -73,6 +73,7 @@ def the_problem(response: httpx2.Response, status: int, code: str) -> Json:
     return problem
 
 
+@pytest.mark.conformance(72)
 @pytest.mark.parametrize(
     ("method", "path", "rest", "status", "code"),
     [

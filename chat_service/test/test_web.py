@@ -79,6 +79,7 @@ async def test_deleting_answers_without_content(stage: Stage) -> None:
     assert not {"Content-Type", "Content-Length"} & set(response.headers)
 
 
+@pytest.mark.conformance(74)
 @pytest.mark.parametrize("address", addresses())
 async def test_unknown_query_parameter_is_400_unknown_body_field_is_422(
     stage: Stage, address: str

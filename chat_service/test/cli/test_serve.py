@@ -32,6 +32,7 @@ def test_refuses_to_be_the_second_process_on_a_file(shell: Shell) -> None:
         assert lines[-1].startswith("chat-service serves on http://localhost:")
 
 
+@pytest.mark.conformance("second_worker_on_sqlite_is_refused")
 def test_second_worker_on_sqlite_is_refused(shell: Shell) -> None:
     by_option = shell.run("serve", "--port", "0", "--workers", "2")
     by_setting = shell.run("serve", "--port", "0", SERVER_WORKERS="2")

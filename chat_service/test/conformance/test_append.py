@@ -26,6 +26,7 @@ def numbers(events: list[Json]) -> list[int]:
     return [event["seq"] for event in events]
 
 
+@pytest.mark.conformance(1)
 async def test_send_returns_seq_one_for_first_message(workspace: Workspace) -> None:
     customer, key = await workspace.customer(), await workspace.key()
     session = (await customer.start(None))["session"]
@@ -36,6 +37,7 @@ async def test_send_returns_seq_one_for_first_message(workspace: Workspace) -> N
     assert (stored["seq"], stored["public_seq"]) == (1, 1)
 
 
+@pytest.mark.conformance(2)
 async def test_seq_is_gapless_under_64_concurrent_senders(workspace: Workspace) -> None:
     customer, key = await workspace.customer(), await workspace.key()
     boss = await workspace.agent(Role.ADMIN)
@@ -61,6 +63,7 @@ async def test_seq_is_gapless_under_64_concurrent_senders(workspace: Workspace) 
     assert len(said) == 1 + 4 * sum(1 for place in range(SENDERS) if place % 4 and place % 5)
 
 
+@pytest.mark.conformance(3)
 async def test_seq_has_no_hole_after_rollback_and_crash_mid_transaction(
     workspace: Workspace,
 ) -> None:
@@ -81,6 +84,7 @@ async def test_seq_has_no_hole_after_rollback_and_crash_mid_transaction(
     assert numbers(seen) == [event["public_seq"] for event in seen] == [1, 2, 3]
 
 
+@pytest.mark.conformance(4)
 async def test_same_client_message_id_concurrent_x50_creates_one_message(
     workspace: Workspace, on_nodes: Elsewhere
 ) -> None:
@@ -95,6 +99,7 @@ async def test_same_client_message_id_concurrent_x50_creates_one_message(
     assert await customer.messages(session_id) == [told[0].json()["message"]]
 
 
+@pytest.mark.conformance(5)
 async def test_same_client_message_id_after_24h_returns_same_message(
     workspace: Workspace, clock: TurningClock
 ) -> None:
@@ -109,6 +114,7 @@ async def test_same_client_message_id_after_24h_returns_same_message(
     assert again.json() == first.json()
 
 
+@pytest.mark.conformance(6)
 async def test_same_client_message_id_other_body_is_422(workspace: Workspace) -> None:
     customer = await workspace.customer()
     session_id = (await customer.start(None))["session"]["id"]
@@ -119,6 +125,7 @@ async def test_same_client_message_id_other_body_is_422(workspace: Workspace) ->
     assert [each["content"]["text"] for each in await customer.messages(session_id)] == ["Hello"]
 
 
+@pytest.mark.conformance(7)
 async def test_client_message_id_is_scoped_to_author_and_session(workspace: Workspace) -> None:
     customer, key = await workspace.customer(), await workspace.key()
     boss, other = await workspace.agent(Role.ADMIN), await workspace.agent(Role.ADMIN)
@@ -130,6 +137,7 @@ async def test_client_message_id_is_scoped_to_author_and_session(workspace: Work
     assert len({answer.json()["message"]["id"] for answer in told}) == 5
 
 
+@pytest.mark.conformance(17)
 async def test_send_to_closed_session_is_409_and_consumes_no_seq(
     workspace: Workspace, clock: TurningClock
 ) -> None:
@@ -147,6 +155,7 @@ async def test_send_to_closed_session_is_409_and_consumes_no_seq(
     assert note.json()["message"]["seq"] == len(before) + 1
 
 
+@pytest.mark.conformance("customer_message_reopens_inside_the_window")
 async def test_customer_message_reopens_inside_the_window(
     workspace: Workspace, clock: TurningClock
 ) -> None:
@@ -165,6 +174,7 @@ async def test_customer_message_reopens_inside_the_window(
     assert reopened["timestamp"] == said["timestamp"]
 
 
+@pytest.mark.conformance(56)
 async def test_two_agents_claim_one_session_one_wins_409(
     workspace: Workspace, on_nodes: Elsewhere
 ) -> None:

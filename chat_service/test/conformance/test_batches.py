@@ -62,6 +62,7 @@ async def test_the_size_of_a_draft_counts_all_that_was_given(
     assert 16_000 < draft.size < 18_000
 
 
+@pytest.mark.conformance("bad_draft_fails_alone_in_its_batch")
 async def test_bad_draft_fails_alone_in_its_batch(workspace: Workspace) -> None:
     service, customer = workspace.service, await workspace.customer()
     elsewhere, here = [(await customer.start(None))["session"]["id"] for _ in range(2)]
@@ -91,6 +92,7 @@ async def test_each_draft_of_a_batch_gets_its_own_answer(workspace: Workspace) -
     assert [told[place].row["seq"] for place in (0, 3)] == [1, 2]
 
 
+@pytest.mark.conformance("repeat_inside_one_batch_gets_the_first_result")
 async def test_repeat_inside_one_batch_gets_the_first_result(workspace: Workspace) -> None:
     service, customer = workspace.service, await workspace.customer()
     session_id = (await customer.start(None))["session"]["id"]

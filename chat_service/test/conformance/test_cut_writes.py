@@ -138,6 +138,7 @@ WRITES: dict[str, tuple[Request, Done]] = {
 }
 
 
+@pytest.mark.conformance("write_cut_by_its_client_is_finished")
 @pytest.mark.parametrize("leaving", ["at once", "in the middle"])
 @pytest.mark.parametrize(("request_of", "done"), WRITES.values(), ids=list(WRITES))
 async def test_write_cut_by_its_client_is_finished(

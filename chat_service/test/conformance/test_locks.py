@@ -88,6 +88,7 @@ ACTS: dict[str, tuple[Act, list[str]]] = {
 }
 
 
+@pytest.mark.conformance("locks_follow_the_one_order")
 @pytest.mark.parametrize("backend", ["postgres"], indirect=True)
 @pytest.mark.parametrize(("act", "wanted"), ACTS.values(), ids=list(ACTS))
 async def test_locks_follow_the_one_order(

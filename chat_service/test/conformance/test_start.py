@@ -11,6 +11,7 @@ from chat_service.test.conformance.conftest import Elsewhere
 ROUNDS = 10
 
 
+@pytest.mark.conformance(14)
 @pytest.mark.parametrize("meanwhile", ["nothing", "the session was closed"])
 @pytest.mark.parametrize("mode", ["create", "resume_or_create"])
 async def test_repeated_session_start_returns_same_session_and_message(
@@ -32,6 +33,7 @@ async def test_repeated_session_start_returns_same_session_and_message(
     assert await customer.events(session_id) == before
 
 
+@pytest.mark.conformance(15)
 @pytest.mark.parametrize("same_message_id", [True, False])
 async def test_client_session_id_with_other_first_message_is_422(
     workspace: Workspace, same_message_id: bool
@@ -47,6 +49,7 @@ async def test_client_session_id_with_other_first_message_is_422(
     assert [each["content"]["text"] for each in await customer.messages(session_id)] == ["Hello"]
 
 
+@pytest.mark.conformance(16)
 async def test_session_start_in_two_tabs_at_once_gives_one_session(
     workspace: Workspace, on_nodes: Elsewhere
 ) -> None:

@@ -22,6 +22,7 @@ async def status(person: Person) -> int:
     return (await person.get("/v1/sessions")).status_code
 
 
+@pytest.mark.conformance("refresh_with_every_answer_lost_once_and_eight_tabs_signs_nobody_out")
 async def test_refresh_with_every_answer_lost_once_and_eight_tabs_signs_nobody_out(
     ada: Person,
 ) -> None:
@@ -42,6 +43,7 @@ async def test_a_tab_that_wakes_late_finds_the_token_that_was_stored_meanwhile(
     assert await status(await renew(renewed)) == 200
 
 
+@pytest.mark.conformance("stolen_refresh_token_used_later_ends_the_family")
 async def test_stolen_refresh_token_used_later_ends_the_family(ada: Person) -> None:
     second = await renew(ada)
     third = await renew(second)

@@ -131,6 +131,7 @@ async def test_no_publisher_waits_and_the_highest_hint_of_an_outage_is_told_afte
     assert len([message for message in other.received if isinstance(message, Hint)]) == 1
 
 
+@pytest.mark.conformance("listener_rebuilds_after_half_open_link")
 async def test_listener_rebuilds_after_half_open_link(
     place: Place, workspace_id: WorkspaceId
 ) -> None:

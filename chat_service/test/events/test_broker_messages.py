@@ -96,6 +96,7 @@ def test_a_frame_with_a_number_nobody_can_write_is_garbage() -> None:
         decode(encode(framed({"n": 1})).replace(b'{"n":1}', frame))
 
 
+@pytest.mark.conformance("broker_never_carries_message_text")
 @given(hints)
 def test_broker_never_carries_message_text(message: Hint) -> None:
     """A hint is an id and a number; there is no place for a text."""

@@ -79,6 +79,7 @@ async def rewound_during_an_attach(feeds: type[Feeds]) -> int | Reset:
     return await attaching
 
 
+@pytest.mark.conformance("event_committed_during_first_attach_is_delivered")
 @virtually
 async def test_event_committed_during_first_attach_is_delivered() -> None:
     assert await first_attach(Feeds) == [1]
@@ -89,6 +90,7 @@ async def test_a_session_read_before_the_feed_has_its_position_is_exposed() -> N
     assert await first_attach(with_subscription(ReadsSessionFirst)) == []
 
 
+@pytest.mark.conformance("rewind_between_ring_and_sender_resets")
 @virtually
 async def test_rewind_between_ring_and_sender_resets() -> None:
     assert await rewound_before_the_next_read(Feeds) == Reset.REWOUND

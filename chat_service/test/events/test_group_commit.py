@@ -91,6 +91,7 @@ async def test_drafts_of_one_turn_share_a_batch_in_their_order() -> None:
     assert told == ["a is stored", "b is stored", "c is stored"]
 
 
+@pytest.mark.conformance("lone_send_is_not_delayed_by_batching")
 async def test_lone_send_is_not_delayed_by_batching() -> None:
     write = Writing()
     lane = Lane(write, Limits())
@@ -197,6 +198,7 @@ async def test_each_draft_gets_the_error_its_batch_gave_it() -> None:
     assert kinds(told) == ["str", "Conflict", "str"]
 
 
+@pytest.mark.conformance("bad_draft_fails_alone_in_its_batch")
 @pytest.mark.parametrize("place", [0, 7, 15])
 async def test_bad_draft_fails_alone_in_its_batch(place: int) -> None:
     drafts = [str(number) for number in range(UNDIVIDED)]
@@ -311,6 +313,7 @@ async def test_each_workspace_has_one_lane_of_its_own() -> None:
     assert sorted(write.tries) == [["a"], ["b"]]
 
 
+@pytest.mark.conformance("lane_refuses_to_be_awaited_inside_a_transaction")
 async def test_lane_refuses_to_be_awaited_inside_a_transaction(workspace: Workspace) -> None:
     write = Writing()
     lane = Lane(write, Limits())

@@ -49,6 +49,7 @@ def at(stream: Stream, position: int, fence: str | None = None) -> Cursor:
     return Cursor(stream.kind, position, fence)
 
 
+@pytest.mark.conformance("pos_is_gapless_and_rises_with_both_numberings")
 async def test_pos_is_gapless_and_rises_with_both_numberings(workspace: Workspace) -> None:
     boss, key = await workspace.agent(Role.ADMIN), await workspace.key()
     customers = [await workspace.customer() for _ in range(3)]

@@ -63,6 +63,7 @@ async def test_a_pull_gives_at_most_64_kib_but_at_least_one_event(size: int, giv
     assert await reader.pull() == list(range(1, given + 1))
 
 
+@pytest.mark.conformance("one_failed_read_does_not_stop_a_stream")
 @pytest.mark.parametrize(
     "question", ["head", "session_head", "read_feed", "render", "read_session"]
 )

@@ -48,6 +48,7 @@ async def restart(stage: Stage, *, planted: bool = False, faulty: str = "") -> N
     await stage.victim.start(planted=planted, faulty=faulty)
 
 
+@pytest.mark.conformance("follower_effect_is_exactly_once_over_kill_9")
 async def test_follower_effect_is_exactly_once_over_kill_9(store: Store, tmp_path: Path) -> None:
     random = Random()
     async with staged(store, tmp_path, random, chats=4) as stage:

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.timeout(180)
 ROUNDS = 3
 
 
+@pytest.mark.conformance(10)
 async def test_ack_survives_kill_9(store: Store, tmp_path: Path) -> None:
     async with rounds_on(store, tmp_path, Random()) as rounds:
         for _ in range(ROUNDS):
@@ -23,6 +24,7 @@ async def test_ack_survives_kill_9(store: Store, tmp_path: Path) -> None:
             assert outcome.retries > 0
 
 
+@pytest.mark.conformance(10)
 async def test_ack_survives_kill_9_of_the_database(postgres: Store, tmp_path: Path) -> None:
     async with rounds_on(postgres, tmp_path, Random()) as rounds:
         for kind in (Kind.DATABASE, Kind.BOTH):

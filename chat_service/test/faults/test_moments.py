@@ -66,6 +66,7 @@ async def is_stored(stage: Stage, body: Json) -> bool:
     return body["client_message_id"] in {stored.client_message_id for stored in history.messages}
 
 
+@pytest.mark.conformance(8)
 async def test_retry_after_kill_before_commit_creates_one_message(stage: Stage) -> None:
     body = await dies(stage, Fault.KILL_BEFORE_COMMIT)
     assert not await is_stored(stage, body)
@@ -75,6 +76,7 @@ async def test_retry_after_kill_before_commit_creates_one_message(stage: Stage) 
     assert await stage.violations() == []
 
 
+@pytest.mark.conformance(9)
 async def test_retry_after_kill_after_commit_before_answer_returns_first_message(
     stage: Stage,
 ) -> None:
@@ -86,6 +88,7 @@ async def test_retry_after_kill_after_commit_before_answer_returns_first_message
     assert await stage.violations() == []
 
 
+@pytest.mark.conformance(3)
 async def test_seq_has_no_hole_after_crash_mid_transaction(stage: Stage) -> None:
     before = await sent(stage)
     lost = await dies(stage, Fault.KILL_MID_TRANSACTION)
@@ -94,6 +97,7 @@ async def test_seq_has_no_hole_after_crash_mid_transaction(stage: Stage) -> None
     assert await stage.violations() == []
 
 
+@pytest.mark.conformance(3)
 async def test_seq_has_no_hole_after_rollback(stage: Stage) -> None:
     before = await sent(stage)
     body = message(mark(Fault.ROLL_BACK, stage.victim.pid))

@@ -23,6 +23,7 @@ AT_MOST = 12.0
 machine."""
 
 
+@pytest.mark.conformance("stopped_process_blocks_its_workspace_at_most_5s")
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at a process in /proc")
 async def test_stopped_process_blocks_its_workspace_at_most_5s(
     postgres: Store, tmp_path: Path

@@ -47,6 +47,7 @@ async def test_a_session_may_begin_without_words(customer: Person) -> None:
     assert await customer.events(started["session"]["id"], after=started["cursor"]) == []
 
 
+@pytest.mark.conformance(14)
 async def test_repeated_session_start_returns_same_session_and_message(
     workspace: Workspace, customer: Person, clock: TurningClock
 ) -> None:
@@ -61,6 +62,7 @@ async def test_repeated_session_start_returns_same_session_and_message(
     assert await types(admin, ids(first)[0]) == ["message.created", "session.closed"]
 
 
+@pytest.mark.conformance(16)
 async def test_session_start_in_two_tabs_at_once_gives_one_session(customer: Person) -> None:
     bodies = [
         {"mode": "resume_or_create", "client_session_id": unique(), "initial_message": message()}
@@ -94,6 +96,7 @@ async def test_a_repeat_of_a_start_that_resumed_finds_what_it_resumed(customer: 
     assert (again.status_code, ids(again)) == (200, ids(resumed))
 
 
+@pytest.mark.conformance(15)
 async def test_client_session_id_with_other_first_message_is_422(customer: Person) -> None:
     body: Json = {"client_session_id": unique(), "initial_message": message("One")}
     assert (await start(customer, **body)).status_code == 201

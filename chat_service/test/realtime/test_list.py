@@ -57,6 +57,7 @@ async def changed(socket: Socket) -> Json:
             return frame
 
 
+@pytest.mark.conformance(53)
 async def test_list_frames_at_most_one_per_second(workspace: Workspace) -> None:
     """The first comes at once; how many follow depends on how long it takes, never on how much."""
     admin, customer = await workspace.agent(Role.ADMIN), await workspace.customer()
@@ -77,6 +78,7 @@ async def test_list_frames_at_most_one_per_second(workspace: Workspace) -> None:
         assert len(frames) < 30
 
 
+@pytest.mark.conformance(54)
 async def test_list_removed_when_reassigned_or_permission_lost(workspace: Workspace) -> None:
     admin = await workspace.agent(Role.ADMIN)
     bob, eve = await workspace.agent(), await workspace.agent()
@@ -112,6 +114,7 @@ async def test_a_closed_session_leaves_every_view_and_comes_back_when_it_is_open
         assert (again["id"], again["status"]) == (session_id, "queued")
 
 
+@pytest.mark.conformance(55)
 async def test_list_cursor_410_relist_has_no_gap(workspace: Workspace) -> None:
     """Both doors say that the cursor is too old; a list made then goes on where it was read."""
     admin, customer = await workspace.agent(Role.ADMIN), await workspace.customer()

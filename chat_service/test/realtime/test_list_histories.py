@@ -166,6 +166,7 @@ class Poller:
         return False
 
 
+@pytest.mark.conformance(52)
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("set_back", [False, True], ids=["forwards", "set back"])
 async def test_list_shows_final_state_after_random_history(

@@ -26,6 +26,7 @@ async def session_id(customer: Person) -> str:
     return str((await customer.start("1"))["session"]["id"])
 
 
+@pytest.mark.conformance(18)
 async def test_subscribe_then_send_delivers_once_in_order(
     address: Address, customer: Person, session_id: str
 ) -> None:
@@ -50,6 +51,7 @@ async def test_a_cursor_is_gone_on_from(
         assert [event["seq"] for event in await socket.until_seq(session_id, 5)] == [2, 3, 4, 5]
 
 
+@pytest.mark.conformance(12)
 async def test_websocket_send_and_rest_post_are_equal(
     address: Address, customer: Person, session_id: str
 ) -> None:
@@ -64,6 +66,7 @@ async def test_websocket_send_and_rest_post_are_equal(
         assert other["problem"]["code"] == "client_message_id_reused"
 
 
+@pytest.mark.conformance(13)
 async def test_pipelined_sends_on_one_socket_keep_order(
     address: Address, customer: Person, session_id: str
 ) -> None:

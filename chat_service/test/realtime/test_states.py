@@ -5,6 +5,8 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from chat_service.schema import Role
 from chat_service.test.builders import Json, Person, Workspace, message, unique
 from chat_service.test.realtime.talkers import PATIENCE, Address, Socket
@@ -154,6 +156,7 @@ async def test_typing_by_post_is_told_as_well(address: Address, workspace: Works
             assert (await phone.until("ephemeral"))["type"] == kind
 
 
+@pytest.mark.conformance(51)
 async def test_own_message_matches_by_client_message_id_on_second_tab(
     address: Address, workspace: Workspace
 ) -> None:
@@ -167,6 +170,7 @@ async def test_own_message_matches_by_client_message_id_on_second_tab(
         assert event["data"]["message"]["client_message_id"] == mine
 
 
+@pytest.mark.conformance(45)
 async def test_typing_flood_does_not_delay_messages(address: Address, workspace: Workspace) -> None:
     bob, key, customer = await workspace.agent(), await workspace.key(), await workspace.customer()
     session_id = await waiting(customer)

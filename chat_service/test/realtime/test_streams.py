@@ -24,6 +24,7 @@ async def session_id(customer: Person) -> str:
     return session_id
 
 
+@pytest.mark.conformance(36)
 async def test_sse_last_event_id_equals_websocket_after(
     address: Address, customer: Person, session_id: str
 ) -> None:
@@ -65,6 +66,7 @@ async def test_long_poll_answers_when_something_happens(
     assert [event["seq"] for event in events] == [4]
 
 
+@pytest.mark.conformance(38)
 async def test_long_poll_page_walk_equals_websocket_log(
     address: Address, customer: Person, session_id: str
 ) -> None:

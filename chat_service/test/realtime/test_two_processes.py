@@ -54,6 +54,7 @@ def marks(state: Json) -> dict[str, int]:
     return {side: each["read_seq"] for side, each in told.items()}
 
 
+@pytest.mark.conformance(47)
 async def test_read_watermark_is_monotonic_and_converges_on_all_devices(
     pair: Pair, silent: bool
 ) -> None:
@@ -115,6 +116,7 @@ async def test_typing_on_one_process_is_shown_on_the_other_and_ends_by_itself(pa
         assert [frame for frame in laptop.heard if frame["op"] == "ephemeral"] == []
 
 
+@pytest.mark.conformance("typing_on_a_note_never_reaches_a_customer")
 async def test_typing_on_a_note_never_reaches_a_customer(pair: Pair) -> None:
     customer, bob = await pair.one.workspace.customer(), await pair.one.workspace.agent()
     eve = await pair.one.workspace.agent()
@@ -162,6 +164,7 @@ async def online_at(node: Node) -> set[AgentId]:
     return set(found[node.workspace.id])
 
 
+@pytest.mark.conformance("agent_online_on_one_process_is_assigned_by_another")
 async def test_agent_online_on_one_process_is_assigned_by_another(pair: Pair, silent: bool) -> None:
     """As far as the rows go by which every process assigns, and all that is shown of them."""
     customer, bob = await pair.one.workspace.customer(), await pair.one.workspace.agent()

@@ -90,6 +90,7 @@ async def test_sessions_of_one_moment_are_not_lost_between_pages(
     assert [page[0] for page in pages] == expected
 
 
+@pytest.mark.conformance(69)
 @pytest.mark.parametrize("sort", SORTS)
 async def test_cursor_paging_stable_under_insert_and_update(
     workspace: Workspace, sort: str
@@ -156,6 +157,7 @@ async def test_limit_is_capped_and_may_change_between_pages(workspace: Workspace
     assert ids(first) + ids(rest) == started[::-1]
 
 
+@pytest.mark.conformance(70)
 async def test_cursor_with_other_filter_is_400(workspace: Workspace) -> None:
     await start_many(workspace, 2)
     admin = await workspace.agent(Role.ADMIN)
@@ -225,6 +227,7 @@ async def test_a_changed_place_in_a_cursor_opens_nothing_else(workspace: Workspa
     assert {session["customer_id"] for session in page["data"]} == {ada.id}
 
 
+@pytest.mark.conformance(60)
 async def test_foreign_cursor_gives_nothing(workspace: Workspace) -> None:
     """A list cursor is a place, not a permission."""
     ada, carl = await workspace.customer(), await workspace.customer()

@@ -211,6 +211,7 @@ def recounted(messages: list[Json], reader: str, mark: int) -> int:
     return min(len(unread), 100)
 
 
+@pytest.mark.conformance(48)
 @pytest.mark.parametrize("seed", range(3))
 async def test_unread_count_matches_recount(workspace: Workspace, seed: int) -> None:
     random = Random(seed)

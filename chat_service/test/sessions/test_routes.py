@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx2
+import pytest
 
 from chat_service.schema import Role
 from chat_service.test.builders import Person, Workspace
@@ -77,6 +78,7 @@ async def test_the_last_message_is_cut_between_graphemes(workspace: Workspace) -
     assert (last["text"], last["author_type"]) == ("x" * 198, "customer")
 
 
+@pytest.mark.conformance(71)
 async def test_etag_304_and_if_match_412(workspace: Workspace) -> None:
     admin, session_id = await workspace.agent(Role.ADMIN), await a_session(workspace)
     path = f"/v1/sessions/{session_id}"

@@ -3,6 +3,8 @@
 import asyncio
 from uuid import UUID
 
+import pytest
+
 from chat_service.schema import Permission, Role, Status
 from chat_service.test.builders import Workspace, build_workspace
 from chat_service.test.rows import deactivate, put_to_rest
@@ -48,6 +50,7 @@ async def test_a_repeated_claim_changes_nothing(workspace: Workspace) -> None:
     ]
 
 
+@pytest.mark.conformance(56)
 async def test_two_agents_claim_one_session_one_wins_409(workspace: Workspace) -> None:
     agents = [await workspace.agent() for _ in range(4)]
     session_id = await waiting(await workspace.customer())

@@ -102,6 +102,7 @@ def all_of(response: httpx2.Response) -> str:
     return "\n".join([told, response.text, *inside])
 
 
+@pytest.mark.conformance("no_customer_frame_page_header_etag_cursor_or_error_holds_a_staff_seq")
 async def test_no_customer_frame_page_header_etag_cursor_or_error_holds_a_staff_seq(
     workspace: Workspace,
 ) -> None:
@@ -148,6 +149,7 @@ async def test_the_numbers_looked_for_are_there_for_staff(workspace: Workspace) 
     assert set(STAFF_NUMBER.findall(read)) == {"7340", "8650", "9120"}
 
 
+@pytest.mark.conformance(58)
 async def test_internal_notes_leave_no_trace_in_public_seq_or_timestamps(
     workspace: Workspace, clock: TurningClock
 ) -> None:

@@ -57,6 +57,7 @@ async def effects(workspace: Workspace) -> list[int]:
         return sorted(day.year - 2000 for day in await db.scalars(query))
 
 
+@pytest.mark.conformance("poison_event_goes_to_dead_events_and_follower_passes")
 async def test_poison_event_goes_to_dead_events_and_follower_passes(place: Workspace) -> None:
     end = await grow(place, 30)
     poison, others = (facts := await facts_of(place))[17], [*facts[:17], *facts[18:]]
