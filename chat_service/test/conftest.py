@@ -11,23 +11,25 @@ import pytest
 from typed_settings.types import Secret
 
 from chat_service.app import Service, create_app
-from chat_service.config import Auth, Config, Database, Log, Server
+from chat_service.config import Auth, BrokerSettings, Config, Database, Log, Server
 from chat_service.model import migrations
+from chat_service.test.backends import BACKENDS
 from chat_service.test.builders import Workspace, build_workspace
 from chat_service.test.fakes import TurningClock
+from chat_service.test.nats_server import Server as NatsServer
 from chat_service.test.postgres import FreshDatabase
 
 pytest_plugins = ["chat_service.test.nats", "chat_service.test.postgres"]
-BACKENDS = ("sqlite", "postgres")
 METRICS_TOKEN = "0123456789abcdef0123456789abcdef"
 
 
-def config_of(url: str, folder: Path, *, profile: str = "fast") -> Config:
+def config_of(url: str, folder: Path, *, profile: str = "fast", broker: str = "") -> Config:
     """The configuration of a service under test: cheap passwords, no lines of requests, its own key."""
     return Config(
         environment="test",
         server=Server(metrics_token=Secret(METRICS_TOKEN)),
         database=Database(url=url, profile="durable" if profile == "durable" else "fast"),
+        broker=BrokerSettings(url=broker),
         auth=Auth(
             secret_key_file=str(folder / "secret_key"),
             hash_memory_kib=64,
@@ -40,7 +42,7 @@ def config_of(url: str, folder: Path, *, profile: str = "fast") -> Config:
 
 @pytest.fixture(scope="session", params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> str:
-    """The kind of database; a test that asks for the service runs on each."""
+    """The kind of database and broker; a test that asks for the service runs on each."""
     return str(request.param)
 
 
@@ -53,6 +55,15 @@ def database_url(
         return f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'chat.db'}"
     fresh: FreshDatabase = request.getfixturevalue("fresh_database")
     return fresh("service")
+
+
+@pytest.fixture(scope="session")
+def broker_url(backend: str, request: pytest.FixtureRequest) -> str:
+    """Which broker joins the services on that database; the empty one is the database's own."""
+    if backend != "nats":
+        return ""
+    nats: NatsServer = request.getfixturevalue("shared_nats")
+    return nats.url
 
 
 @pytest.fixture(scope="session")
@@ -70,12 +81,14 @@ def clock(turning_clock: TurningClock) -> Iterator[TurningClock]:
 
 @pytest.fixture(scope="session")
 async def service(
-    database_url: str, turning_clock: TurningClock, tmp_path_factory: pytest.TempPathFactory
+    database_url: str,
+    broker_url: str,
+    turning_clock: TurningClock,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Service]:
     """A running service, without a server around it."""
-    service = create_app(
-        config_of(database_url, tmp_path_factory.mktemp("service")), clock=turning_clock
-    )
+    config = config_of(database_url, tmp_path_factory.mktemp("service"), broker=broker_url)
+    service = create_app(config, clock=turning_clock)
     await migrations.upgrade(service.database.engine)
     with service.database.bound():
         await service.quart.startup()

@@ -1,7 +1,6 @@
 """Two processes' worth of service on one database, and the check of what each test leaves behind."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Final
 
@@ -11,12 +10,15 @@ import pytest
 from chat_service.app import Service, create_app
 from chat_service.model import is_sqlite
 from chat_service.test.builders import Person, Workspace
+from chat_service.test.conformance.processes import serving
 from chat_service.test.conformance.scene import Scene, build_scene
 from chat_service.test.events.apart import client_of
 from chat_service.test.fakes import TurningClock
 from chat_service.test.faults import history
 from chat_service.test.faults.history import History
 from chat_service.test.faults.stored import read_history
+from chat_service.test.realtime.conftest import served
+from chat_service.test.realtime.talkers import Address
 
 CHECKS: Final = (
     history.keys_are_unique,
@@ -29,29 +31,68 @@ CHECKS: Final = (
 )
 """Those that need no notes of what was sent."""
 
-Nodes = Sequence[httpx2.AsyncClient]
 Elsewhere = Callable[[Person], list[Person]]
+
+
+@pytest.fixture(scope="session")
+async def second(service: Service, turning_clock: TurningClock) -> AsyncIterator[Service]:
+    """A second service on that database, by the test's clock; a SQLite file has but the one."""
+    if is_sqlite(service.database.engine):
+        yield service
+        return
+    other = create_app(service.config, clock=turning_clock)
+    with other.database.bound():
+        await other.quart.startup()
+        yield other
+        await other.quart.shutdown()
 
 
 @pytest.fixture
 async def nodes(
-    service: Service, client: httpx2.AsyncClient, turning_clock: TurningClock
-) -> AsyncIterator[Nodes]:
-    """Clients of two services on one database; a SQLite file is served by one alone."""
-    async with AsyncExitStack() as stack:
-        if is_sqlite(service.database.engine):
-            yield [client, client]
-            return
-        other = create_app(service.config, clock=turning_clock)
-        with other.database.bound():
-            await other.quart.startup()
-        yield [client, await stack.enter_async_context(client_of(other))]
-        with other.database.bound():
-            await other.quart.shutdown()
+    second: Service, client: httpx2.AsyncClient
+) -> AsyncIterator[Sequence[httpx2.AsyncClient]]:
+    """Clients of both services."""
+    async with client_of(second) as other:
+        yield [client, other]
+
+
+@pytest.fixture(scope="session")
+async def home(service: Service) -> AsyncIterator[Address]:
+    """Where the first service listens, at which everything of `workspace` is written."""
+    async with served(service) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+async def second_home(second: Service) -> AsyncIterator[Address]:
+    """Where the second one of this process listens."""
+    async with served(second) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+async def second_process(service: Service, home: Address) -> AsyncIterator[Address]:
+    """Where a process of its own listens on that database; a SQLite file has but the one."""
+    if is_sqlite(service.database.engine):
+        yield home
+        return
+    async with serving(service.config) as victim:
+        yield Address(f"127.0.0.1:{victim.port}")
 
 
 @pytest.fixture
-def on_nodes(nodes: Nodes) -> Elsewhere:
+def address(request: pytest.FixtureRequest) -> Address:
+    """Where sockets and streams are opened: not where things are written, so all of it crosses.
+
+    It is another process, or where a test turns its clock a service that goes by that clock.
+    """
+    turns = "clock" in request.fixturenames
+    found: Address = request.getfixturevalue("second_home" if turns else "second_process")
+    return found
+
+
+@pytest.fixture
+def on_nodes(nodes: Sequence[httpx2.AsyncClient]) -> Elsewhere:
     """Makes of one person the same person at each node."""
     return lambda person: [replace(person, client=client) for client in nodes]
 

@@ -22,7 +22,7 @@ async def apart(
     """A service that serves nobody, on that database."""
     folder = tmp_path_factory.mktemp("follow")
     url = f"sqlite:///{folder / 'chat.db'}"
-    if backend == "postgres":
+    if backend != "sqlite":
         fresh: FreshDatabase = request.getfixturevalue("fresh_database")
         url = fresh("follow")
     async with unserved(url, folder, turning_clock) as service:
