@@ -6,7 +6,7 @@ import json
 import pytest
 
 from chat_service.schema import Role
-from chat_service.test.builders import Person, Workspace, message, unique
+from chat_service.test.builders import Person, Workspace
 from chat_service.test.fakes import TurningClock
 from chat_service.test.realtime.conftest import served
 from chat_service.test.realtime.talkers import Address
@@ -26,19 +26,6 @@ async def session_id(customer: Person) -> str:
     return str((await customer.start("1"))["session"]["id"])
 
 
-@pytest.mark.conformance(18)
-async def test_subscribe_then_send_delivers_once_in_order(
-    address: Address, customer: Person, session_id: str
-) -> None:
-    async with address.socket(customer) as socket:
-        await socket.follow(session_id)
-        for number in range(2, 12):
-            assert (await customer.send(session_id, str(number))).status_code == 201
-        events = await socket.until_seq(session_id, 11)
-    texts = [event["data"]["message"]["content"]["text"] for event in events]
-    assert texts == [str(number) for number in range(2, 12)]
-
-
 async def test_a_cursor_is_gone_on_from(
     address: Address, customer: Person, session_id: str
 ) -> None:
@@ -49,39 +36,6 @@ async def test_a_cursor_is_gone_on_from(
         answer = await socket.follow(session_id, after=cursor)
         assert (answer["resumed"], answer["head_seq"]) == (True, 5)
         assert [event["seq"] for event in await socket.until_seq(session_id, 5)] == [2, 3, 4, 5]
-
-
-@pytest.mark.conformance(12)
-async def test_websocket_send_and_rest_post_are_equal(
-    address: Address, customer: Person, session_id: str
-) -> None:
-    key = unique()
-    async with address.socket(customer) as socket:
-        over_socket = await socket.send(session_id, "Twice", client_message_id=key)
-        body = message("Twice", client_message_id=key)
-        over_rest = await customer.post(f"/v1/sessions/{session_id}/messages", body)
-        assert over_rest.headers["Idempotent-Replayed"] == "true"
-        assert over_socket["result"] == over_rest.json()
-        other = await socket.send(session_id, "Other words", client_message_id=key)
-        assert other["problem"]["code"] == "client_message_id_reused"
-
-
-@pytest.mark.conformance(13)
-async def test_pipelined_sends_on_one_socket_keep_order(
-    address: Address, customer: Person, session_id: str
-) -> None:
-    async with address.socket(customer) as socket:
-        for number in range(40):
-            content = {"type": "text", "text": str(number)}
-            await socket.say(
-                op="send",
-                id=number,
-                session_id=session_id,
-                client_message_id=unique(),
-                content=content,
-            )
-        acks = [await socket.until("ack", id=number) for number in range(40)]
-    assert [ack["result"]["message"]["seq"] for ack in acks] == list(range(2, 42))
 
 
 async def test_snapshot_and_what_follows_have_no_gap(
