@@ -1,11 +1,20 @@
-"""A session followed live: the promises 12, 13, 18, 36 and 38."""
+"""A session followed live: the promises 12, 13, 18, 19, 21, 36 and 38."""
 
+import asyncio
 import json
+from collections import Counter
+from random import Random
+from typing import Any
 
 import pytest
 
+from chat_service.schema import Role
+from chat_service.test.backends import count, touches_the_broker
 from chat_service.test.builders import Person, Workspace, message, unique
-from chat_service.test.realtime.talkers import Address
+from chat_service.test.conformance.roaming import Roamer
+from chat_service.test.realtime.talkers import Address, Socket
+
+WRITERS = 2
 
 
 @pytest.fixture
@@ -101,3 +110,73 @@ async def test_long_poll_page_walk_equals_websocket_log(
         walked += page
         cursor = page[-1]["cursor"]
     assert walked == log
+
+
+async def begin(socket: Socket, person: Person, session_id: str, way: str) -> int:
+    """Follow a session, live, in one of the ways there are; the number it begins behind."""
+    given: dict[str, Any] = {}
+    if way == "cursor":
+        page = await person.get(f"/v1/sessions/{session_id}/messages", params={"limit": 1})
+        given["after"] = page.json()["as_of"]["cursor"]
+    if way == "snapshot":
+        given["snapshot"] = {"messages": 5}
+    answer = await socket.follow(session_id, **given)
+    if way == "cursor":
+        return int(given["after"].split(".")[2])
+    if way == "snapshot":
+        assert (await socket.until("snapshot"))["as_of_seq"] == answer["head_seq"]
+    return int(answer["head_seq"])
+
+
+@pytest.mark.conformance(19)
+@pytest.mark.timeout(count(60, many=600))
+async def test_subscribe_race_no_gap_no_duplicate(
+    address: Address, workspace: Workspace, customer: Person, session_id: str
+) -> None:
+    boss, random, over = await workspace.agent(Role.ADMIN), Random(19), asyncio.Event()
+    places = {customer.id: asyncio.Semaphore(4), boss.id: asyncio.Semaphore(8)}
+
+    async def write() -> None:
+        while not over.is_set():
+            assert (await customer.send(session_id)).status_code == 201
+
+    async def subscribe(person: Person, way: str) -> None:
+        async with places[person.id], address.socket(person) as socket:
+            await asyncio.sleep(random.uniform(0, 0.02))
+            begun = await begin(socket, person, session_id, way)
+            upto = socket.seqs[f"session:{session_id}"] + 5
+            events = await socket.until_seq(session_id, upto)
+            numbers = [event["seq"] for event in events]
+            assert numbers == list(range(begun + 1, begun + 1 + len(numbers)))
+
+    writers = [asyncio.create_task(write()) for _ in range(WRITERS)]
+    async with asyncio.TaskGroup() as group:
+        for number in range(count(100, many=1_000)):
+            way = ("head", "snapshot", "cursor")[number % 3]
+            group.create_task(subscribe((customer, boss)[number % 2], way))
+    over.set()
+    await asyncio.gather(*writers)
+
+
+@pytest.mark.conformance(21)
+@touches_the_broker
+async def test_resume_on_other_node_is_contiguous(
+    home: Address, address: Address, customer: Person, session_id: str
+) -> None:
+    random, over = Random(21), asyncio.Event()
+
+    async def write() -> int:
+        while not over.is_set():
+            sent = await customer.send(session_id)
+        return int(sent.json()["message"]["seq"])
+
+    writing = asyncio.create_task(write())
+    roamer = Roamer(customer, session_id)
+    for number in range(count(12, many=200)):
+        await roamer.read_on((home, address)[number % 2], upto=roamer.seq + random.randint(1, 9))
+    over.set()
+    last = await writing
+    await roamer.read_on(address, upto=last)
+    times = Counter(event["id"] for event in roamer.applied)
+    assert [event["seq"] for event in roamer.applied] == list(range(1, last + 1))
+    assert set(times.values()) == {1}
