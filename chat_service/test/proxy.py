@@ -1,6 +1,7 @@
 """A road to a server that a test may make impassable without either end being told."""
 
 import asyncio
+import sys
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -14,12 +15,14 @@ Reach = Callable[[], Awaitable[tuple[StreamReader, StreamWriter]]]
 class Proxy:
     """Carries connections to a server; `port` of 127.0.0.1 is this end of the road.
 
-    While it `is_blocked`, it ends each new connection at once.
+    While it `is_blocked`, it ends each new connection at once. With `cut_after` it carries that
+    many bytes of the server's on each new connection, and then ends it.
     """
 
     def __init__(self, reach: Reach) -> None:
         self.port = 0
         self.is_blocked = False
+        self.cut_after: int | None = None
         self._reach = reach
         self._passable = _set_event()
         self._carrying: set[asyncio.Task[None]] = set()
@@ -57,7 +60,8 @@ class Proxy:
             far_reader, far_writer = await self._reach()
             writers.append(far_writer)
             there = asyncio.create_task(_pass_on(reader, far_writer, passable))
-            back = asyncio.create_task(_pass_on(far_reader, writer, passable))
+            limit = self.cut_after
+            back = asyncio.create_task(_pass_on(far_reader, writer, passable, limit=limit))
             try:
                 await asyncio.wait([there, back], return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -99,12 +103,23 @@ async def reaching_nothing() -> tuple[StreamReader, StreamWriter]:
     raise AssertionError
 
 
-async def _pass_on(reader: StreamReader, writer: StreamWriter, passable: asyncio.Event) -> None:
+async def _pass_on(
+    reader: StreamReader,
+    writer: StreamWriter,
+    passable: asyncio.Event,
+    *,
+    limit: int | None = None,
+) -> None:
+    left = sys.maxsize if limit is None else limit
     with suppress(ConnectionError, EOFError):
-        while data := await reader.read(65_536):
+        while left and (data := await reader.read(min(left, 65_536))):
             await passable.wait()
             writer.write(data)
             await writer.drain()
+            left -= len(data)
+        # What was carried arrives before the end does.
+        writer.close()
+        await writer.wait_closed()
 
 
 def _set_event() -> asyncio.Event:
