@@ -1,0 +1,171 @@
+"""The writing half of a socket: everything that leaves by it, in its order, until the end.
+
+Owns what waits to be said and when it is said. It is one task that pulls: a slow reader costs
+positions, and no queue of events.
+"""
+
+import asyncio
+import time
+from collections import deque
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import orjson
+import structlog
+from pydantic import BaseModel
+
+from chat_service.realtime import closes
+from chat_service.realtime.closes import Close
+from chat_service.realtime.connection import Connection
+from chat_service.realtime.desk import Desk
+from chat_service.realtime.following import Followed
+from chat_service.realtime.frames import Beat, Goodbye
+from chat_service.realtime.slots import Slots, Told
+from chat_service.schema import SessionId
+
+GOODBYE_SECONDS: Final = 1.0
+UNSAID: Final = 1_000
+"""So many answers may wait for a client that sends and does not read."""
+
+log = structlog.get_logger(__name__)
+
+
+class Owner(Protocol):
+    """The socket that a writer writes for."""
+
+    expires_at: datetime | None
+
+    def unfollow(self, following: Followed) -> None: ...
+    async def see_again(self, session_id: SessionId) -> None: ...
+
+
+class Writer:
+    """What one socket says. All but `run` and `close` only note what is to be said."""
+
+    def __init__(self, desk: Desk, owner: Owner, connection: Connection, send: Any) -> None:
+        self._desk = desk
+        self._owner = owner
+        self._connection = connection
+        self._send = send
+        self._unsaid: deque[bytes] = deque()
+        self._dirty: dict[Followed, None] = {}
+        self._slots = Slots()
+        self._rechecked: set[SessionId] = set()
+        self._end: tuple[Close, int] | None = None
+        self._wakeup = asyncio.Event()
+
+    def say(self, frame: BaseModel | dict[str, Any] | bytes) -> None:
+        """Have a frame sent, behind those that wait already."""
+        if isinstance(frame, BaseModel):
+            frame = frame.model_dump_json().encode()
+        self._unsaid.append(frame if isinstance(frame, bytes) else orjson.dumps(frame))
+        if len(self._unsaid) > UNSAID:
+            self.end(closes.SLOW)
+        self._wakeup.set()
+
+    def wake(self, following: Followed) -> None:
+        """There may be something to tell of it."""
+        self._dirty[following] = None
+        self._wakeup.set()
+
+    def forget(self, following: Followed) -> None:
+        """Pull from it no more."""
+        self._dirty.pop(following, None)
+
+    def drop(self, session_id: SessionId) -> None:
+        """Tell nothing more of a session beside its log."""
+        self._slots.drop(session_id)
+
+    def end(self, close: Close, *, after_ms: int = 0) -> None:
+        """Say goodbye and close, at the next moment."""
+        if self._end is None:
+            self._end = close, after_ms
+            self._wakeup.set()
+
+    def tell(self, frame: Told) -> None:
+        """Tell something that is not in the log; only the newest of a slot is kept."""
+        self._slots.put(frame)
+        self._wakeup.set()
+
+    def recheck(self, session_id: SessionId) -> None:
+        """Have its owner look again at a session."""
+        self._rechecked.add(session_id)
+        self._wakeup.set()
+
+    async def run(self) -> None:
+        """Send what there is, until there is an end."""
+        try:
+            while self._end is None:
+                await self._wait()
+                await self._say_all()
+                await self._pull_all()
+                await self._recheck_all()
+                await self._say_slots()
+            await self._say_all()
+        except TimeoutError:
+            self._end = closes.SLOW, 0
+        except Exception as error:
+            log.error("writer_failed", exc_info=error)
+            self._end = closes.FAILED, 0
+        await self.close(*(self._end or (closes.FAILED, 0)))
+
+    async def _wait(self) -> None:
+        """Until there is something to send, or time has brought something."""
+        if not self._wakeup.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._connection.next_due(time.monotonic())):
+                    await self._wakeup.wait()
+        self._wakeup.clear()
+        due = self._connection.due(time.monotonic())
+        if isinstance(due, Close):
+            self.end(due)
+        elif due is not None:
+            self.say(Beat(op="ping", t=round(due * 1000)))
+        if self._owner.expires_at is not None and self._owner.expires_at <= self._desk.clock():
+            self.end(closes.TOKEN_EXPIRED)
+
+    async def _say_all(self) -> None:
+        while self._unsaid:
+            await self._say(self._unsaid.popleft())
+
+    async def _say_slots(self) -> None:
+        """What is not in the log waits for all that is."""
+        if self._slots and not self._dirty:
+            for frame in self._slots.take(now=time.monotonic()):
+                await self._say(frame.data)
+
+    async def _pull_all(self) -> None:
+        """One batch of each stream that has something, so that none waits for another's backlog."""
+        for following in list(self._dirty):
+            del self._dirty[following]
+            frames, goes_on = await following.next()
+            if not goes_on:
+                self._owner.unfollow(following)
+            for frame in frames:
+                await self._say(frame)
+            if frames and goes_on:
+                self.wake(following)
+
+    async def _recheck_all(self) -> None:
+        while self._rechecked:
+            await self._owner.see_again(self._rechecked.pop())
+
+    async def _say(self, frame: bytes) -> None:
+        async with asyncio.timeout(self._desk.settings.send_seconds):
+            await self._send({"type": "websocket.send", "text": frame.decode()})
+        self._connection.said(time.monotonic())
+
+    async def close(self, close: Close, after_ms: int = 0) -> None:
+        """Say goodbye, if the client still reads, and close."""
+        goodbye = Goodbye(
+            code=close.code, reason=close.reason, reconnect=close.reconnect, after_ms=after_ms
+        )
+        with suppress(TimeoutError, OSError, RuntimeError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                text = goodbye.model_dump_json()
+                await self._send({"type": "websocket.send", "text": text})
+        with suppress(TimeoutError, OSError, RuntimeError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                end = {"type": "websocket.close", "code": close.code, "reason": close.reason}
+                await self._send(end)
