@@ -62,10 +62,18 @@ class Subscription:
         self._session_id = session_id
         self._side = side
         self._entry: Entry | None = None
+        self._begun = 0
         self._lost = False
         self._rests = False
         self._closed = False
         feed.hold(self)
+
+    @property
+    def behind(self) -> int:
+        """How many events wait to be given out that have come since it began."""
+        if self._entry is None or not self.ready:
+            return 0
+        return self._entry.head - max(self.sent, self._begun)
 
     async def attach(self, cursor: Cursor, *, at_most: int | None = None) -> int | Reset:
         """Begin after a cursor of this side's kind: the number of the head, or why that cannot be.
@@ -154,7 +162,7 @@ class Subscription:
     def _begin(self, position: int, head: Head) -> int:
         entry = self._join()
         entry.head = max(entry.head, head.number)
-        self.ready = True
+        self.ready, self._begun = True, head.number
         self._stand(position, head.fence, head.pos)
         self.wake()
         return head.number

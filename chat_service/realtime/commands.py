@@ -37,6 +37,7 @@ from chat_service.realtime.frames import (
     Unsubscribed,
 )
 from chat_service.realtime.hub import Peer
+from chat_service.realtime.lag import Lag
 from chat_service.realtime.list_following import ListFollowing
 from chat_service.realtime.state_frames import Read, Typing
 from chat_service.schema import SessionId
@@ -191,7 +192,8 @@ class Commands:
         subscription = self._desk.hub.feeds.subscribe(
             caller.workspace_id, session_id, side, wake=lambda: talker.wake(following)
         )
-        following = Following(caller, session_id, subscription, on_reset=frame.on_reset)
+        lag = Lag(self._desk.settings.lag_events)
+        following = Following(caller, session_id, subscription, on_reset=frame.on_reset, lag=lag)
         begun = False
         try:
             begun = await self._begin(frame, following, state)

@@ -7,6 +7,7 @@ import orjson
 from chat_service.auth import Caller
 from chat_service.events.feed import Item, Reset, Side, Subscription
 from chat_service.realtime.frames import Live, ResetFrame, Snapshot, Unsubscribed
+from chat_service.realtime.lag import Lag
 from chat_service.realtime.snapshot import read_snapshot
 from chat_service.schema import Cursor, SessionId
 
@@ -27,6 +28,9 @@ class Followed(Protocol):
     async def next(self) -> tuple[list[bytes], bool]:
         """The frames to send now, and whether it goes on; no frames: nothing more for now."""
 
+    def is_late(self, now: float) -> bool:
+        """Whether its reader lags too far behind; asked after frames of it were sent."""
+
     def close(self) -> None:
         """Follow it no more."""
 
@@ -41,6 +45,7 @@ class Following:
         subscription: Subscription,
         *,
         on_reset: str,
+        lag: Lag,
     ) -> None:
         self.caller = caller
         self.session_id = session_id
@@ -48,6 +53,7 @@ class Following:
         self.subscription = subscription
         self._side = Side.CUSTOMER if caller.is_customer else Side.STAFF
         self._on_reset = on_reset
+        self._lag = lag
         self._live = False
 
     async def resume(self, cursor: Cursor) -> int | Reset:
@@ -79,6 +85,11 @@ class Following:
         self._live = True
         live = Live(stream=self.stream, seq=self.subscription.sent)
         return [live.model_dump_json().encode()], True
+
+    def is_late(self, now: float) -> bool:
+        """Whether its reader lags too far behind; asked after frames of it were sent."""
+        subscription = self.subscription
+        return self._lag.is_too_large(subscription.sent, subscription.behind, now=now)
 
     def close(self) -> None:
         """Follow it no more."""

@@ -67,6 +67,10 @@ class ListFollowing:
             self._list.recall(self._reader)
         return frames, True
 
+    def is_late(self, now: float) -> bool:
+        """Never: what changes while frames wait is told together, so that it costs nothing."""
+        return False
+
     def close(self) -> None:
         """Follow it no more."""
         self._lists.leave(self._reader)

@@ -12,6 +12,7 @@ from chat_service.errors import NotFound
 from chat_service.events.feed import Item, Reset, Side, Subscription
 from chat_service.events.transaction import reading
 from chat_service.realtime.hub import Hub
+from chat_service.realtime.lag import Lag
 from chat_service.realtime.listener import Listener
 from chat_service.realtime.source import KINDS
 from chat_service.realtime.states import States
@@ -40,6 +41,7 @@ class EventStream:
         self._head = 0
         self._side = side_of(caller)
         self._listener = Listener(hub, caller, session_id)
+        self._lag = Lag(hub.settings.lag_events)
         self._subscription: Subscription = hub.feeds.subscribe(
             caller.workspace_id, session_id, self._side, wake=self._listener.wake
         )
@@ -81,11 +83,17 @@ class EventStream:
                 return
             if batch:
                 yield b"".join(_logged(self._side, item) for item in batch)
+                if self._is_late():
+                    return
             elif self._listener.slots:
                 waiting = self._listener.slots.take(now=asyncio.get_running_loop().time())
                 yield b"".join(sse_event(frame.op, frame.data) for frame in waiting)
             elif not await self._listener.wait(HEARTBEAT_SECONDS):
                 yield sse_event("heartbeat", b"{}")
+
+    def _is_late(self) -> bool:
+        sent, behind = self._subscription.sent, self._subscription.behind
+        return self._lag.is_too_large(sent, behind, now=asyncio.get_running_loop().time())
 
     async def _may_see(self) -> bool:
         if not self._listener.doubted:

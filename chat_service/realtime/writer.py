@@ -35,6 +35,7 @@ class Owner(Protocol):
     """The socket that a writer writes for."""
 
     expires_at: datetime | None
+    followings: dict[str, Followed]
 
     def unfollow(self, following: Followed) -> None: ...
     async def see_again(self, session_id: SessionId) -> None: ...
@@ -138,6 +139,8 @@ class Writer:
     async def _pull_all(self) -> None:
         """One batch of each stream that has something, so that none waits for another's backlog."""
         for following in list(self._dirty):
+            if following not in self._dirty:
+                continue  # It was left while another one was told.
             del self._dirty[following]
             frames, goes_on = await following.next()
             if not goes_on:
@@ -145,7 +148,15 @@ class Writer:
             for frame in frames:
                 await self._say(frame)
             if frames and goes_on:
-                self.wake(following)
+                self._go_on(following)
+
+    def _go_on(self, following: Followed) -> None:
+        """There may be more, unless it was left while its frames were sent."""
+        if self._owner.followings.get(following.stream) is not following:
+            return
+        self.wake(following)
+        if following.is_late(time.monotonic()):
+            self.end(closes.SLOW)
 
     async def _recheck_all(self) -> None:
         while self._rechecked:

@@ -100,6 +100,27 @@ async def test_a_reader_too_far_behind_is_told_so_where_it_asks() -> None:
 
 
 @virtually
+async def test_a_reader_is_behind_by_what_came_since_it_began() -> None:
+    scene = Scene()
+    reader, other = scene.reader(), await scene.attached()
+    assert reader.subscription.behind == 0
+    scene.commit(100)
+    assert await reader.attach() == 100
+    assert reader.subscription.behind == 0
+    scene.commit(100)
+    await scene.hint()
+    assert len(await reader.pull()) == 64
+    assert reader.subscription.behind == 100
+    assert len(await reader.pull()) == 64
+    assert reader.subscription.behind == 72
+    assert (other.subscription.behind, len(await other.drain())) == (200, 200)
+    assert other.subscription.behind == 0
+    scene.world.rewind(10)
+    await scene.feeds.check()
+    assert reader.subscription.behind == 0
+
+
+@virtually
 async def test_a_snapshot_goes_on_without_gap_or_repeat() -> None:
     scene = Scene()
     scene.commit(3)
