@@ -227,8 +227,7 @@ async def test_a_changed_place_in_a_cursor_opens_nothing_else(workspace: Workspa
     assert {session["customer_id"] for session in page["data"]} == {ada.id}
 
 
-@pytest.mark.conformance(60)
-async def test_foreign_cursor_gives_nothing(workspace: Workspace) -> None:
+async def test_a_list_cursor_of_somebody_else_gives_nothing(workspace: Workspace) -> None:
     """A list cursor is a place, not a permission."""
     ada, carl = await workspace.customer(), await workspace.customer()
     for _ in range(2):
