@@ -9,7 +9,7 @@ import httpx2
 
 from chat_service_client import requests
 from chat_service_client.errors import Problem
-from chat_service_client.following import Follower
+from chat_service_client.following import SILENCE_SECONDS, Follower
 from chat_service_client.position import Event
 from chat_service_client.requests import Call, Json
 from chat_service_client.retry import Backoff, wait_after
@@ -21,13 +21,22 @@ class AsyncChat:
     """A customer, an agent or a program on one chat-service, for use as `async with`.
 
     `token` is a customer's, an agent's, or an API key; `begin` and `sign_in` get one. Reads and safe
-    repeats are tried again for `patience` seconds; then the last error is raised.
+    repeats are tried again for `patience` seconds; then the last error is raised. A connection on
+    which nothing came for `silence` seconds counts as lost: the service speaks more often.
     """
 
-    def __init__(self, url: str, token: str | None = None, *, patience: float = 60.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        patience: float = 60.0,
+        silence: float = SILENCE_SECONDS,
+    ) -> None:
         self.token = token
         self._refresh_token: str | None = None
         self._patience = patience
+        self._silence = silence
         self._http = httpx2.AsyncClient(base_url=url, timeout=TIMEOUT)
 
     async def __aenter__(self) -> Self:
@@ -86,7 +95,8 @@ class AsyncChat:
         Keep `event["cursor"]` with what the event changed, to go on from there another time.
         Raises ResetByServer where the log was set back, and Problem where the right is lost.
         """
-        return Follower(self, self._http, session_id, after).events()
+        follower = Follower(self, self._http, session_id, after=after, silence=self._silence)
+        return follower.events()
 
     async def call(self, call: Call) -> Json:
         """Any request that is safe to repeat, tried again until it is answered or refused."""
@@ -111,10 +121,12 @@ class AsyncChat:
         await self.renew()
         return await self._once(call)
 
-    async def renew(self) -> None:
-        """A new token for the customer."""
-        if self._refresh_token is not None:
-            self._keep(await self._once(requests.refresh(self._refresh_token)))
+    async def renew(self) -> bool:
+        """A new token for the customer; whether there is one, as others have to sign in again."""
+        if self._refresh_token is None:
+            return False
+        self._keep(await self._once(requests.refresh(self._refresh_token)))
+        return True
 
     async def _once(self, call: Call) -> Json:
         response = await self._http.request(

@@ -28,6 +28,7 @@ SOME_FAILURES: Final = 2
 RESETS: Final = {"cursor_expired", "cursor_ahead", "cursor_mismatch"}
 FRAME_BYTES: Final = 1 << 20
 UNREAD_EVENTS: Final = 64
+TOKEN_EXPIRED: Final = 4001
 SIGN_IN_AGAIN: Final = 4501
 
 
@@ -37,7 +38,7 @@ class Calls(Protocol):
     token: str | None
 
     async def call(self, call: Call) -> Json: ...
-    async def renew(self) -> None: ...
+    async def renew(self) -> bool: ...
     def headers(self) -> dict[str, str]: ...
 
 
@@ -45,14 +46,42 @@ class NotHere(Exception):
     """This transport does not come through."""
 
 
+class Ended(Exception):
+    """The service closed the socket, and wants nobody back before `after` seconds."""
+
+    def __init__(self, code: int, reason: str, after: float = 0.0) -> None:
+        super().__init__(f"{code} {reason}")
+        self.code = code
+        self.reason = reason
+        self.after = after
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nobody is to come again by himself."""
+        return self.code in (1008, 1009) or 4500 <= self.code < 5000
+
+    def problem(self) -> Problem:
+        """What is told where that is the end of it."""
+        status = 401 if self.code in (TOKEN_EXPIRED, SIGN_IN_AGAIN) else 403
+        document = {"code": str(self.code), "detail": self.reason}
+        return Problem(status, document, retry_after=None)
+
+
 class Follower:
     """One session followed from a cursor."""
 
     def __init__(
-        self, calls: Calls, http: httpx2.AsyncClient, session_id: str, after: str | None
+        self,
+        calls: Calls,
+        http: httpx2.AsyncClient,
+        session_id: str,
+        *,
+        after: str | None,
+        silence: float,
     ) -> None:
         self._calls = calls
         self._http = http
+        self._silence = silence
         self._session_id = session_id
         self._position = Position(after)
         self._backoff = Backoff()
@@ -67,6 +96,7 @@ class Follower:
         ]
         failures = 0
         while True:
+            asked = 0.0
             try:
                 async with aclosing(self._applied(transports[0])) as events:
                     async for event in events:
@@ -76,6 +106,9 @@ class Follower:
             except NotHere:
                 transports.append(transports.pop(0))
                 continue
+            except Ended as end:
+                asked = end.after
+                await self._closed(end)
             except Problem as problem:
                 await self._refused(problem)
             except (httpx2.TransportError, HTTPXWSException, TimeoutError):
@@ -84,7 +117,7 @@ class Follower:
             if failures > SOME_FAILURES:
                 failures = 0
                 transports.append(transports.pop(0))
-            await asyncio.sleep(self._backoff.next())
+            await asyncio.sleep(self._backoff.next(asked))
 
     async def _applied(
         self, transport: Callable[[], AsyncGenerator[Event, None]]
@@ -98,10 +131,16 @@ class Follower:
         """What cannot be repeated is raised; a token that has ended is renewed."""
         if problem.code in RESETS:
             raise ResetByServer(problem.code)
-        if problem.status == 401:
-            await self._calls.renew()
-        elif not problem.retryable:
+        renewed = problem.status == 401 and await self._calls.renew()
+        if not renewed and not problem.retryable:
             raise problem
+
+    async def _closed(self, end: Ended) -> None:
+        """Go on after a closed socket, with another token where that was the reason, or raise."""
+        if end.code in (TOKEN_EXPIRED, SIGN_IN_AGAIN):
+            await self._refused(end.problem())
+        elif end.is_final:
+            raise end.problem()
 
     async def _over_websocket(self) -> AsyncGenerator[Event, None]:
         """The socket lives in a task of its own, which waits where its events are not taken."""
@@ -121,10 +160,7 @@ class Follower:
         except WebSocketUpgradeError as error:
             raise NotHere from error
         except WebSocketDisconnect as end:
-            if end.code >= 4500:
-                document = {"code": str(end.code), "detail": end.reason}
-                status = 401 if end.code == SIGN_IN_AGAIN else 403
-                raise Problem(status, document, retry_after=None) from end
+            raise Ended(end.code, end.reason or "") from end
         finally:
             self._end(heard)
 
@@ -151,7 +187,7 @@ class Follower:
             await socket.send_json({"op": "hello", "token": self._calls.token})
             await socket.send_json(self._subscribe())
             while True:
-                frame = json.loads(await socket.receive_text(SILENCE_SECONDS))
+                frame = json.loads(await socket.receive_text(self._silence))
                 for event in self._heard(frame):
                     await heard.put(event)
                 if frame["op"] == "ping":
@@ -174,7 +210,9 @@ class Follower:
         return "c1.s.0" if staff else "c1.p.0"
 
     def _heard(self, frame: Json) -> list[Event]:
-        """The events of a frame; raises what a frame says."""
+        """The events of a frame; raises what a frame says, be it that nothing comes after it."""
+        if frame["op"] == "goodbye":
+            raise Ended(frame["code"], frame["reason"], frame["after_ms"] / 1000)
         if frame["op"] == "events":
             return list(frame["events"])
         if frame["op"] == "unsubscribed" and frame["code"] == "too_far_behind":
@@ -190,7 +228,7 @@ class Follower:
         headers = self._calls.headers()
         if self._position.cursor is not None:
             headers["Last-Event-ID"] = self._position.cursor
-        timeout = httpx2.Timeout(10.0, read=SILENCE_SECONDS)
+        timeout = httpx2.Timeout(10.0, read=self._silence)
         async with self._http.sse(self._path, headers=headers, timeout=timeout) as source:
             if not source.response.is_success:
                 await source.response.aread()
@@ -205,8 +243,9 @@ class Follower:
 
     async def _over_long_poll(self) -> AsyncGenerator[Event, None]:
         while True:
-            call = requests.events(self._session_id, self._position.cursor, WAIT_SECONDS)
-            timeout = httpx2.Timeout(10.0, read=SILENCE_SECONDS)
+            wait = min(WAIT_SECONDS, self._silence / 2)
+            call = requests.events(self._session_id, self._position.cursor, wait)
+            timeout = httpx2.Timeout(10.0, read=self._silence)
             response = await self._http.request(
                 call.method,
                 call.path,
