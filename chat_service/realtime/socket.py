@@ -8,7 +8,6 @@ frames may come is for `connection` to say, what they do for `commands`; what le
 import asyncio
 import time
 from collections.abc import Coroutine
-from contextlib import suppress
 from datetime import datetime
 from random import uniform
 from typing import Any, Final
@@ -57,7 +56,10 @@ class Socket:
         self._commands = Commands(desk, self)
 
     async def run(self) -> None:
-        """Live from the accepted upgrade to the end of the connection."""
+        """Live from the accepted upgrade to the end of the connection, or of what can be said.
+
+        To return is what makes the server abort a connection that its client does not read.
+        """
         close = await self._greet()
         if close is None:
             self._desk.hub.enter(self)
@@ -74,16 +76,18 @@ class Socket:
         """Read and write until the connection is gone."""
         self._connection.welcome()
         self.say(self._desk.welcome(self.id, self.expires_at))
-        writer = asyncio.create_task(self._writer.run())
+        halves = [asyncio.create_task(self._read()), asyncio.create_task(self._writer.run())]
         try:
-            await self._read()
+            done, _ = await asyncio.wait(halves, return_when=asyncio.FIRST_COMPLETED)
+            for half in done:
+                half.result()
         finally:
             for following in list(self.followings.values()):
                 self.unfollow(following)
             self._commands.end()
-            writer.cancel()
-            with suppress(asyncio.CancelledError):
-                await writer
+            for half in halves:
+                half.cancel()
+            await asyncio.wait(halves)
 
     def say(self, frame: BaseModel | dict[str, Any] | bytes) -> None:
         """Have a frame sent, behind those that wait already."""

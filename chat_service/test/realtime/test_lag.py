@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import UUID
 
 import attrs
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from chat_service.app import Service
 from chat_service.config import Realtime
 from chat_service.realtime.lag import LAG_SECONDS, Lag
+from chat_service.schema import SessionId
 from chat_service.test.builders import Person, Workspace, build_workspace
 from chat_service.test.conftest import config_of
 from chat_service.test.events.apart import client_of, started
@@ -149,7 +151,7 @@ async def test_a_stream_left_while_another_is_told_ends_nothing(
 
 
 async def test_a_stream_left_before_it_is_live_is_told_no_more(
-    strict: Service, customer: Person, session_id: str
+    strict: Service, strict_workspace: Workspace, customer: Person, session_id: str
 ) -> None:
     async with bare_socket(strict, customer) as peer:
         await peer.follow(session_id, "c1.p.0")
@@ -157,7 +159,7 @@ async def test_a_stream_left_before_it_is_live_is_told_no_more(
         peer.say(op="unsubscribe", id=2, stream=f"session:{session_id}")
         peer.say(op="ping", t=1)
         async with asyncio.timeout(PATIENCE):
-            while strict.hub.listened():
+            while strict.hub.listening(strict_workspace.id, SessionId(UUID(session_id))):
                 await asyncio.sleep(0.001)
         frames = [await peer.read() for _ in range(3)]
         peer.say(op="ping", t=2)
