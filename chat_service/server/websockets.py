@@ -11,7 +11,8 @@ from typing import Any, Final
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
-from websockets.frames import CloseCode, Frame
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.server import ServerProtocol
 
 from chat_service.server.protocols import problem
 
@@ -26,6 +27,16 @@ PARSED_BYTES: Final = 4_096
 sent, so waits as bytes and not as messages."""
 
 
+class Conversation(ServerProtocol):
+    """One side of RFC 6455 that hears a close wherever it may stand."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        """Take a frame. A close in the middle of a message ends it, and is no error (5.4, 5.5.1)."""
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
+
+
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """One WebSocket that holds little of what its peer sends, and that can always be ended."""
 
@@ -37,6 +48,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.conn = Conversation(max_size=config.ws_max_size, logger=self.conn.logger)
         self._unparsed = bytearray()
         self._end: asyncio.TimerHandle | None = None
         self._controls = 0

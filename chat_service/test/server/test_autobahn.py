@@ -9,9 +9,6 @@ from chat_service.test.server.clients import NO_WAIT, running
 CASES = 246
 PASSED = {"OK", "NON-STRICT", "INFORMATIONAL"}
 OTHERWISE = {
-    # Closes in the middle of a message. The library calls the message that is never whole a
-    # protocol error, so the peer hears 1002 where it may expect its own code.
-    "7.1.5": ["FAILED", "WRONG CODE", 1002],
     # Sends 256 KiB at once; ours is the bound of 64 KiB. Autobahn leaves the end of it open.
     "7.1.6": ["INFORMATIONAL", "INFORMATIONAL", 1009],
 }
