@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 ENVIRONMENT = $(PYTHON) tools/environment.py
 
-.PHONY: help run test check coverage chaos bench format lock
+.PHONY: help run test check coverage conformance chaos bench format lock
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
 	@echo 'Options: PYTHON=python3.12 chooses a Python; ARGS="..." goes to pytest or to the benchmark.'
@@ -20,6 +20,10 @@ check: ## format, lint, types, imports, lock, migrations, licences
 coverage: ## run the tests and show the lines that no test reaches
 	@$(ENVIRONMENT) test lint && .venv/bin/coverage run -m pytest $(ARGS)
 	@.venv/bin/coverage combine --quiet && .venv/bin/coverage report
+
+conformance: ## hold every promise of the protocol on every backend, in large numbers; a table at the end
+	@$(ENVIRONMENT) test && CHAT_CONFORMANCE=every CHAT_REQUIRE=postgres,nats .venv/bin/python -m pytest \
+		-n 2 -m conformance -p chat_service.test.conformance.table -o timeout=600 $(ARGS)
 
 chaos: ## break the service 50 times on each database; N=, SEED=, BACKEND=sqlite, ONLY=server
 	@$(ENVIRONMENT) test && .venv/bin/python -m chat_service.test.faults

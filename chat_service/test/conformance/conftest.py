@@ -2,21 +2,26 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
+import attrs
 import httpx2
 import pytest
 
 from chat_service.app import Service, create_app
+from chat_service.config import Config, Realtime
 from chat_service.model import is_sqlite
 from chat_service.test.builders import Person, Workspace
 from chat_service.test.conformance.processes import serving
 from chat_service.test.conformance.scene import Scene, build_scene
+from chat_service.test.conftest import config_of
 from chat_service.test.events.apart import client_of
 from chat_service.test.fakes import TurningClock
 from chat_service.test.faults import history
 from chat_service.test.faults.history import History
 from chat_service.test.faults.stored import read_history
+from chat_service.test.postgres import FreshDatabase
 from chat_service.test.realtime.conftest import served
 from chat_service.test.realtime.talkers import Address
 
@@ -89,6 +94,19 @@ def address(request: pytest.FixtureRequest) -> Address:
     turns = "clock" in request.fixturenames
     found: Address = request.getfixturevalue("second_home" if turns else "second_process")
     return found
+
+
+@pytest.fixture
+def own_config(
+    backend: str, broker_url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Config:
+    """Of services on an empty database of the test's own, which it may spoil."""
+    url = f"sqlite:///{tmp_path / 'chat.db'}"
+    if backend != "sqlite":
+        fresh: FreshDatabase = request.getfixturevalue("fresh_database")
+        url = fresh("own")
+    realtime = Realtime(head_check_seconds=0.5)
+    return attrs.evolve(config_of(url, tmp_path, broker=broker_url), realtime=realtime)
 
 
 @pytest.fixture

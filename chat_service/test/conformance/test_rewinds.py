@@ -5,22 +5,18 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import attrs
 import httpx2
 import pytest
 
 from chat_service.app import create_app
-from chat_service.config import Config, Realtime
+from chat_service.config import Config
 from chat_service.model import is_sqlite
 from chat_service.schema import Role
 from chat_service.test.builders import Json, Person, Workspace, build_workspace, message
 from chat_service.test.conformance.restoring import Copy, copied
-from chat_service.test.conftest import config_of
 from chat_service.test.events.apart import client_of, started
-from chat_service.test.postgres import FreshDatabase
 from chat_service.test.realtime.pairs import node
 from chat_service.test.realtime.talkers import PATIENCE, Address, Socket
 
@@ -53,27 +49,16 @@ class Node:
 
 
 @pytest.fixture
-def config(backend: str, broker_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Config:
-    """Of services on a database of the test's own."""
-    url = f"sqlite:///{tmp_path / 'chat.db'}"
-    if backend != "sqlite":
-        fresh: FreshDatabase = request.getfixturevalue("fresh_database")
-        url = fresh("rewind")
-    realtime = Realtime(head_check_seconds=0.5)
-    return attrs.evolve(config_of(url, tmp_path, broker=broker_url), realtime=realtime)
-
-
-@pytest.fixture
-async def stage(config: Config) -> AsyncIterator[Stage]:
+async def stage(own_config: Config) -> AsyncIterator[Stage]:
     """Everything that is kept."""
-    async with started(config) as service, client_of(service) as client:
+    async with started(own_config) as service, client_of(service) as client:
         workspace = await build_workspace(service, client)
         customer, boss = await workspace.customer(), await workspace.agent(Role.ADMIN)
         session_id = (await customer.start("1"))["session"]["id"]
         for text in range(2, KEPT + 1):
             await customer.send(session_id, str(text))
-    async with copied(config.database.url) as copy:
-        yield Stage(config, workspace, customer, boss, session_id, copy)
+    async with copied(own_config.database.url) as copy:
+        yield Stage(own_config, workspace, customer, boss, session_id, copy)
 
 
 @pytest.fixture
