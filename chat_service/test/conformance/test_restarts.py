@@ -19,7 +19,9 @@ from chat_service.test.events.apart import client_of, started
 from chat_service.test.faults.victim import Victim
 from chat_service.test.realtime.talkers import Address
 
-WRITERS = 4
+WRITERS = 3
+PAUSE = 0.05
+"""Seconds between two tries or messages: a node that starts needs the processor too."""
 BETWEEN = 20
 """So many acknowledgements before the next node goes."""
 DRAIN = {"SERVER_DRAIN_WINDOW_SECONDS": "0.5"}
@@ -48,7 +50,8 @@ class Talk:
                     if sent := await self._try(client, f"{node.address}{path}", body):
                         self.acks[body["client_message_id"]] = sent
                         break
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(PAUSE)
+                await asyncio.sleep(PAUSE)
 
     async def acknowledged(self, more: int) -> None:
         """Wait for so many more acknowledgements."""
@@ -63,7 +66,7 @@ class Talk:
                 return
             node = self.nodes[at % len(self.nodes)]
             await roamer.try_to_read_on(_at(node), upto=roamer.seq + BETWEEN)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(PAUSE)
 
     async def _try(self, client: httpx2.AsyncClient, url: str, body: Json) -> Json | None:
         try:
