@@ -132,12 +132,17 @@ def _refuse(text: str, error: ValidationError) -> Refused | Close:
         "json_invalid",
         "union_tag_invalid",
         "union_tag_not_found",
-        "model_attributes_type",
+        "dict_type",
     ):
         return closes.BAD_FRAME
     return Refused(_id_of(text), refused_body(error))
 
 
 def _id_of(text: str) -> int | None:
-    found = orjson.loads(text).get("id")
+    """The number of a frame that is wrong elsewhere, where it has one that can be read."""
+    try:
+        frame = orjson.loads(text)
+    except ValueError:
+        return None
+    found = frame.get("id")
     return found if isinstance(found, int) and not isinstance(found, bool) else None

@@ -24,10 +24,14 @@ class Address:
 
     @asynccontextmanager
     async def socket(
-        self, person: Person | str | None = None, *, origin: str | None = None
+        self,
+        person: Person | str | None = None,
+        *,
+        origin: str | None = None,
+        headers: dict[str, str] | None = None,
     ) -> AsyncIterator["Socket"]:
         """A socket, which has said hello as that person or with that token."""
-        headers = {"Origin": origin} if origin else None
+        headers = {**({"Origin": origin} if origin else {}), **(headers or {})}
         opened = connect(
             f"ws://{self.place}/v1/realtime",
             subprotocols=["chat.v1"],  # type: ignore[list-item]
