@@ -27,11 +27,15 @@ class Tuned:
 
 
 @asynccontextmanager
-async def tuned(database_url: str, folder: Path, **realtime: Any) -> AsyncIterator[Tuned]:
+async def tuned(
+    database_url: str, folder: Path, *, recheck_seconds: float = 0.0, **realtime: Any
+) -> AsyncIterator[Tuned]:
     """Serve with these settings; a SQLite file has one service, so this one has its own."""
     is_sqlite = database_url.startswith("sqlite")
     url = f"sqlite:///{folder / 'chat.db'}" if is_sqlite else database_url
-    config = attrs.evolve(config_of(url, folder), realtime=Realtime(**realtime))
+    config = config_of(url, folder)
+    auth = attrs.evolve(config.auth, recheck_seconds=recheck_seconds)
+    config = attrs.evolve(config, auth=auth, realtime=Realtime(**realtime))
     async with started(config) as service, client_of(service) as client:
         workspace = await build_workspace(service, client)
         async with served(service) as address:
