@@ -1,1 +1,1 @@
-"""The promises of the protocol, each by its name, against SQLite and PostgreSQL."""
+"""The promises of the protocol, each by its name, on SQLite, PostgreSQL with NOTIFY, and NATS."""
