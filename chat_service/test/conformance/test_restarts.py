@@ -65,7 +65,7 @@ class Talk:
             if self.over:
                 return
             node = self.nodes[at % len(self.nodes)]
-            await roamer.try_to_read_on(_at(node), upto=roamer.seq + BETWEEN)
+            await roamer.try_to_read_on(_at(node), upto=max(len(self.acks), roamer.seq) + 1)
             await asyncio.sleep(PAUSE)
 
     async def _try(self, client: httpx2.AsyncClient, url: str, body: Json) -> Json | None:

@@ -66,12 +66,14 @@ async def test_snapshot_as_of_seq_equals_fold_of_events(
         for step in range(STEPS):
             await cast.act()
             if step in moments:
-                acts = [asyncio.create_task(cast.act()) for _ in range(random.randint(0, 3))]
-                reader, as_of = await from_snapshot(await connected(), session_id)
-                if not acts:
+                meanwhile = random.randint(0, 3)
+                async with asyncio.TaskGroup() as acts:
+                    for _ in range(meanwhile):
+                        acts.create_task(cast.act())
+                    reader, as_of = await from_snapshot(await connected(), session_id)
+                if not meanwhile:
                     assert (await readers[0].at(as_of)).shown() == reader.fold.shown()
                 readers.append(reader)
-                await asyncio.gather(*acts)
         last, end = await from_snapshot(await connected(), session_id)
         for reader in readers:
             assert (await reader.at(end)).shown() == last.fold.shown()
