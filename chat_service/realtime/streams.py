@@ -42,6 +42,7 @@ class EventStream:
         self._side = side_of(caller)
         self._listener = Listener(hub, caller, session_id)
         self._lag = Lag(hub.settings.lag_events)
+        self._heartbeat = min(HEARTBEAT_SECONDS, hub.settings.heartbeat_seconds)
         self._subscription: Subscription = hub.feeds.subscribe(
             caller.workspace_id, session_id, self._side, wake=self._listener.wake
         )
@@ -88,7 +89,7 @@ class EventStream:
             elif self._listener.slots:
                 waiting = self._listener.slots.take(now=asyncio.get_running_loop().time())
                 yield b"".join(sse_event(frame.op, frame.data) for frame in waiting)
-            elif not await self._listener.wait(HEARTBEAT_SECONDS):
+            elif not await self._listener.wait(self._heartbeat):
                 yield sse_event("heartbeat", b"{}")
 
     def _is_late(self) -> bool:

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+import pytest
+
 from chat_service.realtime.presence import BELIEVED_SECONDS, Attendance, Elsewhere
 from chat_service.schema import Actor, AuthorType, WorkspaceId
 
@@ -20,7 +22,8 @@ def test_the_first_connection_brings_somebody_and_the_last_takes_him_away() -> N
     assert ADA not in attendance
 
 
-def test_presence_survives_a_reload_without_flicker() -> None:
+@pytest.mark.conformance(50)
+def test_presence_survives_reload_without_flicker() -> None:
     attendance = Attendance(15.0)
     attendance.enter(ADA)
     attendance.leave(ADA, now=0.0)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from chat_service.schema import Role
 from chat_service.test.builders import Json, Person, Workspace, message, unique
 from chat_service.test.realtime.talkers import PATIENCE, Address, Socket
+from chat_service.test.realtime.tuned import tuned
 from chat_service.test.sessions.calls import act, waiting
 
 
@@ -225,23 +227,24 @@ async def blocks(source: Any) -> AsyncIterator[Json]:
             yield dict(line.split(": ", 1) for line in block.split("\n"))
 
 
-async def test_sse_id_absent_on_state_and_typing(address: Address, workspace: Workspace) -> None:
-    bob, customer = await workspace.agent(), await workspace.customer()
-    session_id = await waiting(customer)
-    told: dict[str, list[Json]] = {}
-    async with address.stream(customer, session_id, after_seq=0) as source:
-        async with asyncio.timeout(PATIENCE):
-            async for block in blocks(source):
-                told.setdefault(block["event"], []).append(block)
-                if len(told) == 2 and "ephemeral" not in told:
-                    await bob.call(
-                        "PUT", f"/v1/sessions/{session_id}/read-state", json={"read_seq": 1}
-                    )
-                    await bob.post(f"/v1/sessions/{session_id}/typing", {"is_typing": True})
-                if "ephemeral" in told and len(told["state"]) > 1:
-                    break
+@pytest.mark.conformance(37)
+async def test_sse_id_absent_on_typing_and_heartbeat(database_url: str, tmp_path: Path) -> None:
+    async with tuned(database_url, tmp_path, heartbeat_seconds=0.2) as place:
+        bob, customer = await place.workspace.agent(), await place.workspace.customer()
+        path = f"/v1/sessions/{(session_id := await waiting(customer))}"
+        told: dict[str, list[Json]] = {}
+        async with place.address.stream(customer, session_id, after_seq=0) as source:
+            async with asyncio.timeout(PATIENCE):
+                async for block in blocks(source):
+                    told.setdefault(block["event"], []).append(block)
+                    if block["event"] == "heartbeat" and "ephemeral" not in told:
+                        await bob.call("PUT", f"{path}/read-state", json={"read_seq": 1})
+                        await bob.post(f"{path}/typing", {"is_typing": True})
+                    if "ephemeral" in told and len(told["state"]) > 1:
+                        break
     begun = json.loads(told["state"][0]["data"])
     assert (begun["op"], begun["head_seq"], begun["state"]["typing"]) == ("subscribed", 1, [])
     assert staff_read(json.loads(told["state"][-1]["data"])) <= 1
     assert all("id" in block for block in told["message.created"])
-    assert not any("id" in block for kind in ("state", "ephemeral") for block in told[kind])
+    silent = [told[kind] for kind in ("state", "ephemeral", "heartbeat")]
+    assert not any("id" in block for blocks in silent for block in blocks)

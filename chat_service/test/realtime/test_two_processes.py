@@ -97,7 +97,8 @@ async def test_an_answer_on_one_process_is_read_on_the_other(pair: Pair, silent:
         await state_until(phone, session_id, lambda state: staff_read(state) == sent["public_seq"])
 
 
-async def test_typing_on_one_process_is_shown_on_the_other_and_ends_by_itself(pair: Pair) -> None:
+@pytest.mark.conformance(49)
+async def test_typing_expires_without_stop(pair: Pair) -> None:
     customer, bob = await pair.one.workspace.customer(), await pair.one.workspace.agent()
     session_id = await waiting(customer)
     async with AsyncExitStack() as stack:
