@@ -95,16 +95,6 @@ def test_no_field_has_a_title_that_repeats_its_name() -> None:
         assert all("title" not in field for field in schema.get("properties", {}).values())
 
 
-@pytest.mark.parametrize("name", sorted(api_document()["components"]["schemas"]))
-def test_examples_validate(name: str) -> None:
-    schema = api_document()["components"]["schemas"][name]
-    for example in schema.get("examples", []):
-        check(schema, example)
-    for field in schema.get("properties", {}).values():
-        for example in field.get("examples", []):
-            check(field, example)
-
-
 def test_every_body_that_needs_a_field_has_an_example() -> None:
     for address, about in operations():
         if about.get("requestBody", {}).get("required"):
