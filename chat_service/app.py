@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from random import Random
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from chat_service.model.checks import FileLock, weakness
 from chat_service.model.migrations import is_current
 from chat_service.origins import Origins
 from chat_service.realtime.desk import Desk
-from chat_service.realtime.hub import Hub
+from chat_service.realtime.hub import Door, Hub
 from chat_service.realtime.source import LogSource
 from chat_service.realtime.states import States
 from chat_service.realtime.upgrade import Sockets
@@ -62,6 +63,7 @@ class Service:
             [MessageCounter()], clock, ProcessId(new_id()), alone=self._lock is not None
         )
         self.hub = Hub(feeds, broker, config.realtime)
+        self._look_at_live_delivery()
         alone = self._lock is not None
         self.states = States(self.hub, config.realtime, clock, alone=alone)
         self.database.hint = self._committed
@@ -115,6 +117,15 @@ class Service:
         await self.database.engine.dispose()
         if self._lock is not None:
             self._lock.release()
+
+    def _look_at_live_delivery(self) -> None:
+        hub, look = self.hub, self.sampler.add
+        for door in Door:
+            look(metrics.CONNECTIONS.labels(door), partial(hub.connected.__getitem__, door))
+        look(metrics.FOLLOWED_SESSIONS, lambda: hub.followed)
+        look(metrics.FEEDS, lambda: len(hub.feeds))
+        look(metrics.FEED_LAG, lambda: hub.feeds.lag)
+        look(metrics.BROKER_UP, lambda: not hub.feeds.outage)
 
     def _committed(self, workspace_id: WorkspaceId, pos: int) -> None:
         self.hub.committed(workspace_id, pos)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import structlog
 
+from chat_service import metrics
 from chat_service.events.pump import Feed, Observer, Outside
 from chat_service.events.source import Head, Item, Row, Side, Source
 from chat_service.events.subscription import Reset, Subscription, persist
@@ -91,6 +92,14 @@ class Feeds:
         self._tasks: set[asyncio.Task[None]] = set()
         self._outside = Outside(source, sleep, self._spawn, self._observers, self.hurry, self._drop)
 
+    def __len__(self) -> int:
+        return len(self._feeds)
+
+    @property
+    def lag(self) -> int:
+        """How many rows were heard of and are not read yet, where there are most."""
+        return max((feed.lag for feed in self._feeds.values()), default=0)
+
     def hint(self, workspace_id: WorkspaceId, pos: int) -> None:
         """A log may reach that far. Late, doubled, lost, reordered: harmless."""
         feed = self._feeds.get(workspace_id)
@@ -147,9 +156,11 @@ class Feeds:
     async def _try_check(self) -> None:
         try:
             await self.check()
+            metrics.HEAD_CHECKS_DONE.inc()
             self._failed = False
         except Exception as error:
             log.warning("head_check_failed", exc_info=error)
+            metrics.HEAD_CHECKS_FAILED.inc()
             self._failed = True
 
     async def _pause(self) -> None:

@@ -79,6 +79,11 @@ class Feed:
         self._context = contextvars.copy_context()
         self._context.run(structlog.contextvars.clear_contextvars)
 
+    @property
+    def lag(self) -> int:
+        """How many rows were heard of and are not read yet."""
+        return max(0, self._want - self.pos) if self.pos is not None else 0
+
     def hold(self, holder: object) -> None:
         """Keep the feed going for somebody."""
         self._holders.add(holder)

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from chat_service import metrics
 from chat_service.errors import ServiceError
 from chat_service.events.pump import Feed
 from chat_service.events.ring import Entry
@@ -201,6 +202,7 @@ class Subscription:
         if last.number != self.sent + len(batch):
             return self._reset(Reset.REMOVED)
         self._stand(last.number, last.fence, last.row.pos)
+        metrics.EVENTS_DELIVERED.add(len(batch))
         return batch
 
     def _overlaps(self, rows: Sequence[Item]) -> bool:
@@ -236,13 +238,15 @@ class Subscription:
             self.wake()
 
     def _told(self) -> Sequence[Item] | Reset:
-        lost, self._lost = self._lost, False
-        return Reset.REWOUND if lost else ()
+        if not self._lost:
+            return ()
+        self._lost = False
+        return _counted(Reset.REWOUND)
 
     def _reset(self, reason: Reset) -> Reset:
         self._leave()
         self.ready = False
-        return reason
+        return _counted(reason)
 
     def _join(self) -> Entry:
         if self._closed:
@@ -267,6 +271,11 @@ async def persist(ask: Callable[[], Awaitable[Answer]], sleep: Callable[[float],
                 raise
             log.warning("live_read_failed", exc_info=error)
         await sleep(RETRY_SECONDS)
+
+
+def _counted(reason: Reset) -> Reset:
+    metrics.RESETS.labels(reason).inc()
+    return reason
 
 
 def _within_bounds(rows: Sequence[Item]) -> Sequence[Item]:

@@ -16,7 +16,7 @@ from chat_service.errors import CursorAhead, CursorExpired, CursorMismatch
 from chat_service.events import log
 from chat_service.events.feed import Reset
 from chat_service.events.transaction import reading
-from chat_service.realtime.hub import Hub
+from chat_service.realtime.hub import Door, Hub
 from chat_service.realtime.list_source import FAR_BEHIND, has_left, moves
 from chat_service.realtime.listener import Listener
 from chat_service.realtime.session_list import FRAME_SECONDS, SILENT_ROWS, Entry
@@ -82,7 +82,9 @@ class Changes:
     It is a reader of the list that is told nothing but that there may be something.
     """
 
-    def __init__(self, hub: Hub, caller: Caller, view: View, after: Cursor, *, limit: int) -> None:
+    def __init__(
+        self, hub: Hub, caller: Caller, view: View, after: Cursor, *, limit: int, door: Door
+    ) -> None:
         self.reach: Final[Reach] = reach_of(caller, view)
         self.counted: Final[Mapping[View, Reach]] = {}
         self.lacks: Final = 0
@@ -91,7 +93,7 @@ class Changes:
         self._caller = caller
         self._view: View = view
         self._limit = limit
-        self._listener = Listener(hub, caller, None)
+        self._listener = Listener(hub, caller, None, door=door)
         self.wake = self._listener.wake
 
     async def enter(self) -> None:

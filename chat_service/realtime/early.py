@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chat_service.auth import Caller
 from chat_service.realtime.closes import Close
 from chat_service.realtime.hub import Hub, Peer
 from chat_service.realtime.slots import Slots, Told
@@ -14,8 +13,9 @@ from chat_service.schema import SessionId
 class Early:
     """Listens to a session for a connection that does not yet."""
 
-    def __init__(self, caller: Caller) -> None:
-        self.caller = caller
+    def __init__(self, peer: Peer) -> None:
+        self.caller = peer.caller
+        self.door = peer.door
         self.slots = Slots()
         self.doubted = False
 
@@ -37,7 +37,7 @@ def joining(hub: Hub, peer: Peer, session_id: SessionId) -> Iterator[None]:
 
     Where it listens at the end, it is told what it has missed.
     """
-    early = Early(peer.caller)
+    early = Early(peer)
     hub.listen(early, session_id)
     try:
         yield

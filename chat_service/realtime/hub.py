@@ -5,13 +5,16 @@ Joins the feeds, the broker and the connections. Leaves each connection's protoc
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
+from enum import StrEnum
 from random import uniform
 from typing import Any, Final, Protocol, cast
 from uuid import UUID
 
 import structlog
 
+from chat_service import metrics
 from chat_service.auth import Caller
 from chat_service.config import Realtime
 from chat_service.events.broker import Broker, Ephemeral, Hint, Message
@@ -29,11 +32,22 @@ ENDING: Final = frozenset({"token.revoked"})
 Key = tuple[WorkspaceId, UUID]
 
 
+class Door(StrEnum):
+    """By what a connection came."""
+
+    SOCKET = "socket"
+    STREAM = "stream"
+    POLL = "poll"
+
+
 class Peer(Protocol):
     """A connection as the hub sees it."""
 
     @property
     def caller(self) -> Caller: ...
+
+    @property
+    def door(self) -> Door: ...
 
     def end(self, close: Close, *, after_ms: int = 0) -> None:
         """Say goodbye and close, at the next moment."""
@@ -74,6 +88,8 @@ class Hub:
         self.leaving = False
         """Whether no new connection is wanted."""
         self._watchers: list[Watcher] = []
+        self.connected: Counter[Door] = Counter()
+        """How many connections there are of each kind."""
         self.lists = Lists(feeds, ListSource())
         feeds.observe(self)
 
@@ -93,11 +109,12 @@ class Hub:
     def committed(self, workspace_id: WorkspaceId, pos: int) -> None:
         """A log of this workspace has grown by a commit of this process."""
         self.feeds.hint(workspace_id, pos)
-        self._broker.publish(Hint(workspace=workspace_id, pos=pos))
+        self.publish(Hint(workspace=workspace_id, pos=pos))
 
     def enter(self, peer: Peer) -> None:
         """A connection is there; the oldest of too many of one principal is closed."""
         caller = peer.caller
+        self.connected[peer.door] += 1
         peers = self._peers.setdefault(_principal(caller), {})
         peers[peer] = None
         if len(peers) > self._most(caller):
@@ -121,6 +138,7 @@ class Hub:
     def leave(self, peer: Peer) -> None:
         """A connection has ended."""
         caller = peer.caller
+        self.connected[peer.door] -= 1
         peers = self._peers.get(_principal(caller), {})
         peers.pop(peer, None)
         if not peers:
@@ -152,6 +170,11 @@ class Hub:
         """Who listens to a session here."""
         return list(self._listeners.get((workspace_id, session_id), ()))
 
+    @property
+    def followed(self) -> int:
+        """How many sessions somebody listens to here."""
+        return len(self._listeners)
+
     def listened(self) -> list[tuple[WorkspaceId, SessionId]]:
         """The sessions that somebody listens to here."""
         return list(self._listeners)
@@ -170,8 +193,9 @@ class Hub:
             if not peer.caller.is_customer
         ]
 
-    def publish(self, message: Ephemeral) -> None:
-        """Tell the other processes, at most once; their watchers hear it."""
+    def publish(self, message: Message) -> None:
+        """Tell the other processes, at most once; of what is beside the log their watchers hear."""
+        metrics.BROKER_PUBLISHED.add(1)
         self._broker.publish(message)
 
     def show(self, frame: Told, message: Ephemeral) -> None:
@@ -220,6 +244,7 @@ class Hub:
 
     def _receive(self, message: Message) -> None:
         """What another process tells."""
+        metrics.BROKER_RECEIVED.add(1)
         if isinstance(message, Hint):
             self.feeds.hint(message.workspace, message.pos)
             return

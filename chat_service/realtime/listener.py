@@ -4,7 +4,7 @@ import asyncio
 
 from chat_service.auth import Caller
 from chat_service.realtime.closes import Close
-from chat_service.realtime.hub import Hub
+from chat_service.realtime.hub import Door, Hub
 from chat_service.realtime.slots import Slots, Told
 from chat_service.schema import SessionId
 
@@ -12,8 +12,11 @@ from chat_service.schema import SessionId
 class Listener:
     """One caller who listens to one session, or with None to what concerns him alone."""
 
-    def __init__(self, hub: Hub, caller: Caller, session_id: SessionId | None) -> None:
+    def __init__(
+        self, hub: Hub, caller: Caller, session_id: SessionId | None, *, door: Door
+    ) -> None:
         self.caller = caller
+        self.door = door
         self.ended: Close | None = None
         self.doubted = False
         """Whether the right to the session must be looked at again."""

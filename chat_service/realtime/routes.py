@@ -23,6 +23,7 @@ from chat_service.errors import (
 from chat_service.events.feed import Reset
 from chat_service.events.transaction import reading
 from chat_service.realtime.changes import Changes
+from chat_service.realtime.hub import Door
 from chat_service.realtime.state_frames import SetTyping
 from chat_service.realtime.streams import EventStream, probe, wait_for_events
 from chat_service.realtime.transport import ChangesPage, ChangesQuery
@@ -178,7 +179,8 @@ async def list_session_changes() -> Response:
     log = workspace_stream(who.workspace_id)
     given = request.headers.get(LAST_EVENT_ID.name, wanted.after)
     after = Cursor(log.kind, 0, None) if given is None else log.parse(given)
-    changes = Changes(shared().hub, who, wanted.view, after, limit=wanted.limit)
+    door = Door.STREAM if streams else Door.POLL
+    changes = Changes(shared().hub, who, wanted.view, after, limit=wanted.limit, door=door)
     if streams:
         return _streamed(changes.chunks(await changes.read(), _still(who)))
     if not wanted.wait:

@@ -24,6 +24,7 @@ from chat_service.realtime.connection import Connection, Refused
 from chat_service.realtime.desk import Desk
 from chat_service.realtime.following import Followed
 from chat_service.realtime.frames import Beat, ClientFrame, Error, Hello, Ping, Pong
+from chat_service.realtime.hub import Door
 from chat_service.realtime.slots import Told
 from chat_service.realtime.writer import Writer
 from chat_service.refusals import problem_document
@@ -41,6 +42,7 @@ class Socket:
     """One accepted WebSocket."""
 
     caller: Caller
+    door: Final = Door.SOCKET
 
     def __init__(self, desk: Desk, scope: Any, receive: Any, send: Any) -> None:
         self.id = new_id()

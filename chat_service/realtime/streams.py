@@ -11,7 +11,7 @@ from chat_service.auth import Caller
 from chat_service.errors import NotFound
 from chat_service.events.feed import Item, Reset, Side, Subscription
 from chat_service.events.transaction import reading
-from chat_service.realtime.hub import Hub
+from chat_service.realtime.hub import Door, Hub
 from chat_service.realtime.lag import Lag
 from chat_service.realtime.listener import Listener
 from chat_service.realtime.source import KINDS
@@ -40,7 +40,7 @@ class EventStream:
         self._session_id = session_id
         self._head = 0
         self._side = side_of(caller)
-        self._listener = Listener(hub, caller, session_id)
+        self._listener = Listener(hub, caller, session_id, door=Door.STREAM)
         self._lag = Lag(hub.settings.lag_events)
         self._heartbeat = min(HEARTBEAT_SECONDS, hub.settings.heartbeat_seconds)
         self._subscription: Subscription = hub.feeds.subscribe(
@@ -120,7 +120,7 @@ async def wait_for_events(
     hub: Hub, caller: Caller, session_id: SessionId, after: Cursor, *, seconds: float
 ) -> None:
     """Wait until there is an event behind a cursor, or something ends the wait."""
-    listener = Listener(hub, caller, session_id)
+    listener = Listener(hub, caller, session_id, door=Door.POLL)
     subscription = hub.feeds.subscribe(
         caller.workspace_id, session_id, side_of(caller), wake=listener.wake
     )

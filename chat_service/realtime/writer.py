@@ -15,6 +15,7 @@ import orjson
 import structlog
 from pydantic import BaseModel
 
+from chat_service import metrics
 from chat_service.realtime import closes
 from chat_service.realtime.closes import Close
 from chat_service.realtime.connection import Connection
@@ -169,6 +170,7 @@ class Writer:
 
     async def close(self, close: Close, after_ms: int = 0) -> None:
         """Say goodbye, if the client still reads, and close."""
+        metrics.CLOSES.labels(close.code).inc()
         goodbye = Goodbye(
             code=close.code, reason=close.reason, reconnect=close.reconnect, after_ms=after_ms
         )

@@ -4,10 +4,12 @@ import asyncio
 from typing import Final
 from uuid import UUID
 
+from chat_service import metrics
 from chat_service.events.feed import HEAD_SECONDS, OUTAGE_SECONDS, SPACING_SECONDS, Reset
 from chat_service.schema import WorkspaceId
 from chat_service.test.events.simulated.scene import Scene, Watcher, settle, virtually
 from chat_service.test.events.simulated.world import WORKSPACE
+from chat_service.test.figures import figures_of, grown, series
 
 LATEST: Final = HEAD_SECONDS * 1.2 + 0.001
 
@@ -94,6 +96,33 @@ async def test_a_failed_head_check_is_repeated_soon() -> None:
         scene.commit()
         await settle(LATEST + 2 * (OUTAGE_SECONDS * 1.2 + 0.1))
         assert await reader.drain() == [1]
+
+
+@virtually
+async def test_head_checks_are_counted_and_those_that_failed_apart() -> None:
+    scene, before = Scene(), figures_of(metrics.exposition().decode())
+    await scene.attached()
+    scene.source.fails["heads"] = 2
+    async with scene.running():
+        for _ in range(5):
+            scene.feeds.hurry()
+            await settle(0.2)
+    growth = grown(before, figures_of(metrics.exposition().decode()))
+    assert growth[series("chat_head_checks_total", kind="failed")] == 2
+    assert growth[series("chat_head_checks_total", kind="done")] == 3
+
+
+@virtually
+async def test_a_feed_lags_by_what_it_has_heard_of_and_not_read() -> None:
+    scene = Scene()
+    await scene.attached()
+    held = scene.source.held["read_feed"] = asyncio.Event()
+    scene.commit(3)
+    await scene.hint()
+    assert (len(scene.feeds), scene.feeds.lag) == (1, 3)
+    held.set()
+    await settle()
+    assert scene.feeds.lag == 0
 
 
 @virtually
