@@ -1,6 +1,7 @@
 """Read messages: one, or many by id, with the names of their authors."""
 
 from collections.abc import Collection
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,8 +16,9 @@ from chat_service.schema import AuthorType, MessageId, SessionId, Visibility, Wo
 MESSAGES: Final = table_of(ChatMessage)
 
 
+@cache
 def with_authors() -> Select[Any]:
-    """Messages with the present names of their authors."""
+    """Messages with the present names of their authors; made once."""
     message = MESSAGES.c
     author = case(
         (message.author_type == AuthorType.CUSTOMER, Customer.name),

@@ -184,6 +184,7 @@ class Socket:
                 self.refuse(frame.id, frame.error)
             else:
                 await self._handle(frame)
+            del frame  # a client may be silent for long, and an idle socket should weigh little
 
     async def _drain(self) -> None:
         """Whatever still comes is of no interest; the server ends a connection that stays."""

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from chat_service import metrics
 from chat_service.realtime import closes
+from chat_service.realtime.alarm import Bell, Watch
 from chat_service.realtime.closes import Close
 from chat_service.realtime.connection import Connection
 from chat_service.realtime.desk import Desk
@@ -55,7 +56,10 @@ class Writer:
         self._slots = Slots()
         self._rechecked: set[SessionId] = set()
         self._end: tuple[Close, int] | None = None
-        self._wakeup = asyncio.Event()
+        self._wakeup = Bell()
+        self._watch = Watch(desk.settings.send_seconds, self._give_up)
+        self._task: asyncio.Task[Any] | None = None
+        self._is_stuck = False
 
     def say(self, frame: BaseModel | dict[str, Any] | bytes) -> None:
         """Have a frame sent, behind those that wait already."""
@@ -64,12 +68,12 @@ class Writer:
         self._unsaid.append(frame if isinstance(frame, bytes) else orjson.dumps(frame))
         if len(self._unsaid) > UNSAID:
             self.end(closes.SLOW)
-        self._wakeup.set()
+        self._wakeup.ring()
 
     def wake(self, following: Followed) -> None:
         """There may be something to tell of it."""
         self._dirty[following] = None
-        self._wakeup.set()
+        self._wakeup.ring()
 
     def forget(self, following: Followed) -> None:
         """Pull from it no more."""
@@ -83,20 +87,21 @@ class Writer:
         """Say goodbye and close, at the next moment."""
         if self._end is None:
             self._end = close, after_ms
-            self._wakeup.set()
+            self._wakeup.ring()
 
     def tell(self, frame: Told) -> None:
         """Tell something that is not in the log; only the newest of a slot is kept."""
         self._slots.put(frame)
-        self._wakeup.set()
+        self._wakeup.ring()
 
     def recheck(self, session_id: SessionId) -> None:
         """Have its owner look again at a session."""
         self._rechecked.add(session_id)
-        self._wakeup.set()
+        self._wakeup.ring()
 
     async def run(self) -> None:
         """Send what there is, until there is an end."""
+        self._task = asyncio.current_task()
         try:
             while self._end is None:
                 await self._wait()
@@ -105,20 +110,29 @@ class Writer:
                 await self._recheck_all()
                 await self._say_slots()
             await self._say_all()
-        except TimeoutError:
+        except TimeoutError:  # the system's own, of a peer that acknowledges nothing
+            self._end = closes.SLOW, 0
+        except asyncio.CancelledError:  # noqa: ASYNC103 - its own, as of a time-out
+            if not self._is_stuck or self._task is None or self._task.uncancel():
+                raise
             self._end = closes.SLOW, 0
         except Exception as error:
             log.error("writer_failed", exc_info=error)
             self._end = closes.FAILED, 0
+        finally:
+            self._wakeup.stop()
+            self._watch.stop()
         await self.close(*(self._end or (closes.FAILED, 0)))
+
+    def _give_up(self) -> None:
+        """A frame does not leave: its reader is too slow."""
+        if self._task is not None:
+            self._is_stuck = True
+            self._task.cancel()
 
     async def _wait(self) -> None:
         """Until there is something to send, or time has brought something."""
-        if not self._wakeup.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._connection.next_due(time.monotonic())):
-                    await self._wakeup.wait()
-        self._wakeup.clear()
+        await self._wakeup.wait(self._connection.next_due(time.monotonic()))
         due = self._connection.due(time.monotonic())
         if isinstance(due, Close):
             self.end(due)
@@ -164,8 +178,9 @@ class Writer:
             await self._owner.see_again(self._rechecked.pop())
 
     async def _say(self, frame: bytes) -> None:
-        async with asyncio.timeout(self._desk.settings.send_seconds):
-            await self._send({"type": "websocket.send", "text": frame.decode()})
+        self._watch.begin()
+        await self._send({"type": "websocket.send", "text": frame.decode()})
+        self._watch.end()
         self._connection.said(time.monotonic())
 
     async def close(self, close: Close, after_ms: int = 0) -> None:

@@ -7,6 +7,7 @@ together.
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -94,8 +95,9 @@ async def access(
     return found
 
 
+@cache
 def summaries() -> Select[Any]:
-    """Sessions with all that their views show: names and the last public message."""
+    """Sessions with all that their views show: names and the last public message; made once."""
     last = table_of(ChatMessage)
     return (
         select(

@@ -1,0 +1,81 @@
+"""Timers of a connection that cost nothing for each frame: what is due, and what takes too long."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+
+class Bell:
+    """Wakes who waits for it: when it is rung, or when time may have brought something.
+
+    What is due moves away whenever something is sent. A timer for each wait would follow it, and
+    cost a busy socket a fifth of its time; one that rings too early costs a look now and then.
+    """
+
+    def __init__(self) -> None:
+        """Belongs to the loop that runs, which is a system call to ask for on Python 3.11."""
+        self._loop = asyncio.get_running_loop()
+        self._is_rung = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def ring(self) -> None:
+        """Wake who waits, or who waits next."""
+        self._is_rung = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def wait(self, seconds: float) -> None:
+        """Until it is rung, or was; about `seconds` at most, or less where it waited before."""
+        if not self._is_rung:
+            if self._timer is None:
+                self._timer = self._loop.call_later(seconds, self._due)
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        self._is_rung = False
+
+    def stop(self) -> None:
+        """Ring by itself no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _due(self) -> None:
+        self._timer = None
+        self.ring()
+
+
+class Watch:
+    """Tells once of a step that takes longer than `seconds`; a step in time costs no timer."""
+
+    def __init__(self, seconds: float, late: Callable[[], object]) -> None:
+        """Belongs to the loop that runs."""
+        self._seconds = seconds
+        self._late = late
+        self._loop = asyncio.get_running_loop()
+        self._since: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """A step begins."""
+        self._since = time.monotonic()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._seconds, self._look)
+
+    def end(self) -> None:
+        """The step is done."""
+        self._since = None
+
+    def stop(self) -> None:
+        """Tell nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._since is None:
+            return
+        left = self._since + self._seconds - time.monotonic()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self._late()
