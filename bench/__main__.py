@@ -11,10 +11,13 @@ from pathlib import Path
 from types import FrameType
 
 from bench import servers
+from bench.cast import CONTENDERS, SUBJECTS, once
+from bench.limits import PlayedLimits
 from bench.load import LoadError
 from bench.machine import choose_cores, describe, durable_parent, pinned
 from bench.report import Report
-from bench.rows import ROWS, Played, Stage, play
+from bench.rows import ROWS, Played, Row, look, play
+from bench.stage import Stage
 
 # Hypercorn closes a connection after 1 000 requests, which a longer turn might reach.
 MOST_SECONDS = 30
@@ -44,15 +47,17 @@ def _run(numbers: list[int], runs: int, seconds: int) -> Report:
         postgres = stack.enter_context(servers.postgres(folder / "postgres", core=cores.back))
         machine = describe(folder, postgres.query("SHOW server_version"))
         stage = Stage(folder, cores, postgres, stack)
+        contender, subject = once(CONTENDERS, stage), once(SUBJECTS, stage)
+        played: dict[int, Played | PlayedLimits] = {}
         with pinned(cores.back):
-            rows = {number: _play(number, stage, runs, seconds) for number in numbers}
-    return Report(began, machine, runs, seconds, rows)
-
-
-def _play(number: int, stage: Stage, runs: int, seconds: int) -> Played:
-    row = ROWS[number]
-    print(f"row {number}: {row.what}", flush=True)
-    return play(row, stage, runs=runs, seconds=seconds)
+            for number in numbers:
+                row = ROWS[number]
+                print(f"row {number}: {row.what}", flush=True)
+                if isinstance(row, Row):
+                    played[number] = play(row, contender, runs=runs, seconds=seconds)
+                else:
+                    played[number] = look(row, subject, runs=runs, seconds=seconds)
+    return Report(began, machine, runs, seconds, played)
 
 
 def _options() -> argparse.Namespace:

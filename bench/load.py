@@ -7,7 +7,7 @@ inside the window. Knows nothing of chat: requests come ready made. Times are se
 import asyncio
 import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -76,9 +76,14 @@ class Tally:
 
     def count(self, answer: bytes, *, sent: float, now: float) -> None:
         """Count one answer."""
-        if not answer.startswith(b"201", len("HTTP/1.1 ")):
+        if answer.startswith(b"201", len("HTTP/1.1 ")):
+            self.accept(sent=sent, now=now)
+        else:
             self.refused.append(answer)
-        elif self.begin <= now < self.end:
+
+    def accept(self, *, sent: float, now: float) -> None:
+        """Count a message that was acknowledged."""
+        if self.begin <= now < self.end:
             self.latencies.append(now - sent)
         else:
             self.outside += 1
@@ -161,14 +166,31 @@ async def load(
         await loop.create_connection(lambda: Connection(requests, tally, clock), "127.0.0.1", port)
         for _ in range(connections)
     ]
+    try:
+        return await watch(
+            tally, [connection.closed for _, connection in opened], probe=probe, clock=clock
+        )
+    finally:
+        for transport, _ in opened:
+            transport.abort()
+
+
+async def watch(
+    tally: Tally,
+    ends: Sequence[asyncio.Future[None]],
+    *,
+    probe: Callable[[], Usage],
+    clock: Clock,
+) -> Turn:
+    """Let a turn pass; `ends` are done when nothing waits for an answer any more.
+
+    Raises LoadError where a request was not accepted.
+    """
     await asyncio.sleep(tally.begin - clock())
     before = probe()
     await asyncio.sleep(tally.end - clock())
     after = probe()
-    ends = [connection.closed for _, connection in opened]
     _, unanswered = await asyncio.wait(ends, timeout=GRACE_SECONDS)
     tally.lost += len(unanswered)
-    for transport, _ in opened:
-        transport.abort()
     tally.check()
     return Turn(tally, {name: after[name] - before[name] for name in after})

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +68,15 @@ def cpu_seconds(pid: int) -> float:
         return 0.0  # it ended meanwhile, and its parent has inherited its time
     own = sum(int(ticks) for ticks in fields[11:15])  # utime, stime, cutime, cstime; see proc(5)
     return own / TICKS + sum(cpu_seconds(child) for child in children)
+
+
+def processor_times(servers: Sequence[int], database: int) -> dict[str, float]:
+    """CPU seconds so far: of what is measured, of the database, of this process."""
+    return {
+        "server_us": sum(cpu_seconds(pid) for pid in servers),
+        "database_us": cpu_seconds(database),
+        "driver_us": time.process_time(),
+    }
 
 
 def _words(file: Path) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.contenders import Figures, middle
+from bench.limits import Limit, PlayedLimits
 from bench.rows import Played
 
 RESULTS: Final = Path(__file__).parent / "results"
@@ -21,7 +22,7 @@ class Report:
     machine: Mapping[str, str]
     runs: int
     seconds: int
-    rows: Mapping[int, Played]
+    rows: Mapping[int, Played | PlayedLimits]
 
     def write(self) -> None:
         """Write `<date>.json` and `latest.md`."""
@@ -48,16 +49,42 @@ class Report:
             f"{self.runs} runs of {self.seconds} s each, by turns. What the rows are and how to "
             "read them: [README](../README.md).",
             "",
-            *_ratios(self.rows),
+            *_ratios(self._raced),
             "",
-            *_raw(self.rows),
+            *_raw(self._raced),
             "",
+            *_limits(self._watched),
+            "",
+            *_readings(self._watched),
             "; ".join(f"{name} {value}" for name, value in self.machine.items()) + ".",
         ]
         return "\n".join(lines) + "\n"
 
+    @property
+    def _raced(self) -> dict[int, Played]:
+        return {n: played for n, played in self.rows.items() if isinstance(played, Played)}
 
-def _row(played: Played) -> dict[str, Any]:
+    @property
+    def _watched(self) -> dict[int, PlayedLimits]:
+        return {n: played for n, played in self.rows.items() if isinstance(played, PlayedLimits)}
+
+
+def _row(played: Played | PlayedLimits) -> dict[str, Any]:
+    return _raced_row(played) if isinstance(played, Played) else _watched_row(played)
+
+
+def _watched_row(played: PlayedLimits) -> dict[str, Any]:
+    return {
+        "what": played.row.what,
+        "limits": [
+            {**asdict(limit), "value": played.value(limit), "values": played.values(limit)}
+            for limit in played.row.limits
+        ],
+        "rounds": played.rounds,
+    }
+
+
+def _raced_row(played: Played) -> dict[str, Any]:
     return {
         "what": played.row.what,
         "service": played.row.service,
@@ -98,6 +125,31 @@ def _raw(rows: Mapping[int, Played]) -> Iterator[str]:
         for name in played.row.order:
             figures = middle([turns[name] for turns in played.rounds])
             yield f"| {number} | {name} | {_cells(figures)} |"
+
+
+def _limits(rows: Mapping[int, PlayedLimits]) -> Iterator[str]:
+    yield "| row | what | of whom | figure | of each run | median | goal | |"
+    yield "|---|---|---|---|---|---:|---|---|"
+    for number, played in rows.items():
+        for limit in played.row.limits:
+            each = " ".join(f"{one:.4g}" for one in played.values(limit))
+            met = "met" if played.value(limit) <= limit.at_most else "not met"
+            yield (
+                f"| {number} | {played.row.what} | {limit.who} | {limit.figure} | {each} "
+                f"| **{played.value(limit):.4g}** | {_goal(limit)} | {met} |"
+            )
+
+
+def _goal(limit: Limit) -> str:
+    return f"≤ {limit.at_most:g}" + (f" × {limit.over}" if limit.over else "")
+
+
+def _readings(rows: Mapping[int, PlayedLimits]) -> Iterator[str]:
+    for number, played in rows.items():
+        for who in played.row.order:
+            told = ", ".join(f"{name} {one:,.4g}" for name, one in played.middle(who).items())
+            yield f"* Row {number}, {who}: {told}."
+    yield ""
 
 
 def _cells(figures: Figures) -> str:

@@ -1,40 +1,12 @@
-"""What each row of the table measures beside what, and how often it must be faster."""
+"""The table: what each row measures beside what, and what is the goal."""
 
-import sqlite3
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
-from bench.contenders import (
-    TEXT,
-    Contender,
-    Figures,
-    Head,
-    Http,
-    Pgbench,
-    RawSqlite,
-    head,
-    requests_of,
-)
-from bench.fill import fill
-from bench.machine import Cores
-from bench.servers import (
-    PROGRAMS,
-    Postgres,
-    command_line,
-    free_port,
-    post,
-    process,
-    service_variables,
-)
-
-SESSIONS: Final = 1_000
-COUNT: Final = "SELECT count(*) FROM chat_messages"
-CONTENT: Final = {"content": {"type": "text", "text": TEXT}}
+from bench.contenders import Contender, Figures
+from bench.limits import Limit, LimitRow, PlayedLimits, Subject
 
 
 @dataclass(frozen=True)
@@ -47,17 +19,17 @@ class Beside:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table."""
+    """A row of the table whose goal is a ratio of operations a second."""
 
     what: str
     service: str
     beside: tuple[Beside, ...]
 
     @property
-    def order(self) -> list[str]:
+    def order(self) -> tuple[str, ...]:
         """Who takes turns: the service stands next to each of at most two peers."""
         names = [peer.name for peer in self.beside]
-        return [names[0], self.service, *names[1:]]
+        return (names[0], self.service, *names[1:])
 
 
 ON_POSTGRES: Final = "service on PostgreSQL"
@@ -67,12 +39,59 @@ FASTAPI_ORM: Final = "FastAPI + SQLAlchemy ORM"
 FASTAPI_CTE: Final = "FastAPI + asyncpg, one statement"
 ORIGINAL: Final = "Hypercorn + quart-schema + ORM"
 RAW_SQLITE: Final = "sqlite3, no HTTP"
+BY_SOCKET: Final = "service by WebSocket"
+ONE_PROCESS: Final = "service, one process"
+TWO_PROCESSES: Final = "service, two processes"
+NOTIFY: Final = "INSERT, NOTIFY, COMMIT"
+RESTARTED: Final = "service"
+IDLE: Final = "service, sockets that follow a session"
+ECHO: Final = "ASGI echo"
+STALLED: Final = "service, readers that stall"
+FANNED_OUT: Final = "service, 1 000 sockets"
+BROADCAST: Final = "Quart's broadcast, 1 000 sockets"
 
-ROWS: Final = {
+ROWS: Final[Mapping[int, Row | LimitRow]] = {
     1: Row("durable POST of a message", ON_POSTGRES, (Beside(PGBENCH, 0.8),)),
     2: Row("the same", ON_POSTGRES, (Beside(FASTAPI_ORM, 8), Beside(FASTAPI_CTE, 2))),
     3: Row("the same", ON_POSTGRES, (Beside(ORIGINAL, 12),)),
-    5: Row("the same, SQLite with synchronous=FULL", ON_SQLITE, (Beside(RAW_SQLITE, 1.0),)),
+    4: Row("durable send over WebSocket", BY_SOCKET, (Beside(ON_POSTGRES, 2),)),
+    5: Row("the same as 1, SQLite with synchronous=FULL", ON_SQLITE, (Beside(RAW_SQLITE, 1.0),)),
+    7: LimitRow(
+        "from a send to the other browser, 40 a second",
+        (ONE_PROCESS, NOTIFY, TWO_PROCESSES),
+        (
+            Limit(ONE_PROCESS, "p50 ms", 4),
+            Limit(ONE_PROCESS, "p99 ms", 15),
+            Limit(TWO_PROCESSES, "p50 ms", 6),
+            Limit(TWO_PROCESSES, "p99 ms", 25),
+        ),
+    ),
+    11: LimitRow(
+        "kill -9 with 2 000 widgets connected",
+        (RESTARTED,),
+        (
+            Limit(RESTARTED, "first send s", 2),
+            Limit(RESTARTED, "resumed p99 s", 5),
+            Limit(RESTARTED, "queries a client", 1),
+        ),
+        most_runs=3,
+    ),
+    12: LimitRow(
+        "what sockets weigh",
+        (IDLE, ECHO, STALLED),
+        (
+            Limit(IDLE, "KiB a socket", 26),
+            Limit(IDLE, "KiB a socket", 1.3, over=ECHO),
+            Limit(STALLED, "MiB more at most", 64),
+            Limit(STALLED, "MiB more when cut", 64),
+        ),
+        most_runs=1,
+    ),
+    13: LimitRow(
+        "from a POST to 1 000 sockets, 50 a second",
+        (FANNED_OUT, BROADCAST),
+        (Limit(FANNED_OUT, "p99 ms", 25),),
+    ),
 }
 
 
@@ -95,132 +114,41 @@ class Played:
         return median(self.ratios(peer))
 
 
-@dataclass
-class Stage:
-    """Where contenders are built when first asked for; they stay until the run's `stack` ends."""
-
-    folder: Path
-    cores: Cores
-    postgres: Postgres
-    stack: ExitStack
-
-    def __post_init__(self) -> None:
-        self._built: dict[str, Contender] = {}
-
-    def contender(self, name: str) -> Contender:
-        """The one of that name, started and filled."""
-        if name not in self._built:
-            self._built[name] = BUILDERS[name](self)
-        return self._built[name]
-
-    def start(self, *command: str | Path, port: int, **variables: str) -> int:
-        """Start a server on the front core; returns its process id."""
-        log = self.folder / f"{port}.log"
-        running = process(
-            list(command), core=self.cores.front, port=port, log=log, variables=variables
-        )
-        return self.stack.enter_context(running)
+Told = TypeVar("Told", covariant=True)
 
 
-def play(row: Row, stage: Stage, *, runs: int, seconds: int) -> Played:
-    """Let all who belong to a row take turns, again and again."""
-    contenders = {name: stage.contender(name) for name in row.order}
+class Turns(Protocol[Told]):
+    """Somebody who takes turns."""
+
+    def turn(self, seconds: int) -> Told: ...
+
+
+def play(row: Row, build: Callable[[str], Contender], *, runs: int, seconds: int) -> Played:
+    """Let all who belong to a row take turns, again and again; `build` gives one by its name."""
+    return Played(row, _rounds({name: build(name) for name in row.order}, runs, seconds))
+
+
+def look(
+    row: LimitRow, build: Callable[[str], Subject], *, runs: int, seconds: int
+) -> PlayedLimits:
+    """The same for a row with limits."""
+    subjects = {name: build(name) for name in row.order}
+    return PlayedLimits(row, _rounds(subjects, min(runs, row.most_runs), seconds))
+
+
+def _rounds(parties: Mapping[str, Turns[Told]], runs: int, seconds: int) -> list[dict[str, Told]]:
     rounds = []
     for number in range(1, runs + 1):
         turns = {}
-        for name, contender in contenders.items():
-            turns[name] = contender.turn(seconds)
-            print(f"  {number}/{runs} {name}: {turns[name].per_second:,.0f}/s", flush=True)
+        for name, party in parties.items():
+            turns[name] = party.turn(seconds)
+            print(f"  {number}/{runs} {name}: {_line(turns[name])}", flush=True)
         rounds.append(turns)
-    return Played(row, rounds)
+    return rounds
 
 
-def _service_on_postgres(stage: Stage) -> Contender:
-    url = stage.postgres.create("chat")
-    count = partial(_count_postgres, stage.postgres, "chat")
-    prepare = partial(stage.postgres.settle, "chat")
-    port, pid, heads = _service(stage, url)
-    return Http(port, pid, requests_of(heads), count, prepare, backend=stage.postgres.pid)
-
-
-def _service_on_sqlite(stage: Stage) -> Contender:
-    file = stage.folder / "service" / "chat.db"
-    port, pid, heads = _service(stage, f"sqlite:///{file}")
-    return Http(port, pid, requests_of(heads), partial(_count_sqlite, file), lambda: None)
-
-
-def _service(stage: Stage, url: str) -> tuple[int, int, list[Head]]:
-    """A service with sessions; returns its port, its process id and the heads of requests."""
-    variables = service_variables(url, stage.folder)
-    command_line("migrate", variables=variables)
-    demo = command_line("seed-demo", "--credentials", "-", variables=variables)
-    inbox = dict(line.split(": ", 1) for line in demo.splitlines())["inbox_key"]
-    port = free_port()
-    command = (PROGRAMS / "chat-service", "serve", "--port", str(port))
-    pid = stage.start(*command, port=port, **variables)
-    return port, pid, [_session_of_service(port, inbox) for _ in range(SESSIONS)]
-
-
-def _session_of_service(port: int, inbox: str) -> Head:
-    begun = post(port, f"/v1/inboxes/{inbox}/customers", {"profile": {"name": "Ada"}})
-    token = begun["access_token"]
-    started = post(port, "/v1/sessions", {"client_session_id": "visit"}, token)
-    return head(f"/v1/sessions/{started['session']['id']}/messages", CONTENT, token)
-
-
-def _peer(stage: Stage, name: str, *command: str | Path) -> Contender:
-    """A peer with a database and sessions of its own; "PORT" in the command stands for its port."""
-    url, port = stage.postgres.create(name), free_port()
-    words = [str(word).replace("PORT", str(port)) for word in command]
-    pid = stage.start(*words, port=port, DATABASE_URL=url)
-    ids = [post(port, "/sessions", {})["id"] for _ in range(SESSIONS)]
-    heads = [head(f"/sessions/{session}/messages", {"text": TEXT}) for session in ids]
-    count = partial(_count_postgres, stage.postgres, name)
-    prepare = partial(stage.postgres.settle, name)
-    return Http(port, pid, requests_of(heads), count, prepare, backend=stage.postgres.pid)
-
-
-def _uvicorn(stage: Stage, name: str) -> Contender:
-    command = (PROGRAMS / "uvicorn", f"bench.peers.{name}:app", "--port", "PORT")
-    return _peer(stage, name, *command, "--log-level", "warning", "--no-access-log")
-
-
-def _hypercorn(stage: Stage, name: str) -> Contender:
-    command = (PROGRAMS / "hypercorn", f"bench.peers.{name}:app", "--workers", "1")
-    return _peer(stage, name, *command, "--bind", "127.0.0.1:PORT", "--log-level", "warning")
-
-
-def _pgbench(stage: Stage) -> Contender:
-    url = stage.postgres.create("pgbench")
-    command_line("migrate", variables=service_variables(url, stage.folder))
-    return Pgbench(stage.postgres, "pgbench", fill(url), stage.cores.front, stage.folder)
-
-
-def _raw_sqlite(stage: Stage) -> Contender:
-    file = stage.folder / "raw" / "chat.db"
-    url = f"sqlite:///{file}"
-    command_line("migrate", variables=service_variables(url, stage.folder))
-    return RawSqlite(file, fill(url), stage.cores.front, partial(_count_sqlite, file))
-
-
-def _count_postgres(postgres: Postgres, database: str) -> int:
-    return int(postgres.query(COUNT, database))
-
-
-def _count_sqlite(file: Path) -> int:
-    db = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
-    try:
-        return int(db.execute(COUNT).fetchone()[0])
-    finally:
-        db.close()
-
-
-BUILDERS: Final[dict[str, Callable[[Stage], Contender]]] = {
-    ON_POSTGRES: _service_on_postgres,
-    ON_SQLITE: _service_on_sqlite,
-    PGBENCH: _pgbench,
-    FASTAPI_ORM: lambda stage: _uvicorn(stage, "fastapi_orm"),
-    FASTAPI_CTE: lambda stage: _uvicorn(stage, "fastapi_cte"),
-    ORIGINAL: lambda stage: _hypercorn(stage, "original"),
-    RAW_SQLITE: _raw_sqlite,
-}
+def _line(told: object) -> str:
+    if isinstance(told, Figures):
+        return f"{told.per_second:,.0f}/s"
+    assert isinstance(told, Mapping)
+    return ", ".join(f"{name} {value:,.4g}" for name, value in told.items())

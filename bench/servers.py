@@ -42,6 +42,7 @@ class Postgres:
         self._server = server
         self.pid: int = server.get_postmaster_info().pid
         self.folder = server.get_postmaster_info().socket_dir
+        self.log: Path = server.log
 
     def url(self, database: str) -> str:
         """The URL of a database, by the server's socket."""
@@ -56,6 +57,10 @@ class Postgres:
         """Statistics and disk as on a server with a history: nothing is left over for a turn."""
         self.query("ANALYZE", database)
         self.query("CHECKPOINT")
+
+    def log_statements(self, database: str) -> None:
+        """Have each statement written to the server's log, for connections made from now on."""
+        self.query(f"ALTER DATABASE {database} SET log_statement = 'all'")
 
     def create(self, database: str) -> str:
         """Make an empty database; returns its URL."""
@@ -88,7 +93,17 @@ def process(
     command: list[str | Path], *, core: int, port: int, log: Path, variables: Mapping[str, str]
 ) -> Iterator[int]:
     """Run a server on one core until the block ends; gives its id once the port answers HTTP."""
-    with log.open("wb") as output, pinned(core):
+    with launched(command, core=core, log=log, variables=variables) as started:
+        _wait_until_it_answers(started, port, log)
+        yield started.pid
+
+
+@contextmanager
+def launched(
+    command: list[str | Path], *, core: int, log: Path, variables: Mapping[str, str]
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a program on one core until the block ends."""
+    with log.open("ab") as output, pinned(core):
         started = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -99,8 +114,7 @@ def process(
             process_group=0,
         )
     try:
-        _wait_until_it_answers(started, port, log)
-        yield started.pid
+        yield started
     finally:
         _end(started)
 
@@ -136,12 +150,18 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def service_variables(url: str, folder: Path) -> dict[str, str]:
-    """The service's settings: its own, but for a database, a key and the life of tokens."""
+    """The service's settings: its own, but for a database, a key and what many sockets need.
+
+    A token lives for the whole run, a socket may send without a pause, and one caller may have many.
+    """
     return {
         f"{PREFIX}CONFIG_DIR": str(ROOT / "config"),
         f"{PREFIX}DATABASE_URL": url,
         f"{PREFIX}AUTH_SECRET_KEY_FILE": str(folder / "secret_key"),
         f"{PREFIX}AUTH_CUSTOMER_TOKEN_SECONDS": "86400",
+        f"{PREFIX}REALTIME_FRAMES_PER_SECOND": "10000",
+        f"{PREFIX}REALTIME_FRAMES_BURST": "100000",
+        f"{PREFIX}REALTIME_SOCKETS_PER_AGENT": "1000",
     }
 
 

@@ -27,6 +27,9 @@ class Wire(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
 
+    def abort(self) -> None:
+        self.closed = True
+
 
 class Hands:
     """A clock that shows what it is set to."""
