@@ -11,12 +11,14 @@ from uuid import UUID
 
 from chat_service.test.faults.records import (
     Claim,
+    Entry,
     History,
     Page,
     Send,
     StoredEvent,
     StoredMessage,
     StoredSession,
+    Stretch,
     Viewer,
     number_for,
 )
@@ -31,6 +33,7 @@ class Faultless:
         self.sends: list[Send] = []
         self.claims: list[Claim] = []
         self.pages: list[Page] = []
+        self.stretches: list[Stretch] = []
         self.messages: list[StoredMessage] = []
         self.events: list[StoredEvent] = []
         self.sessions: dict[UUID, StoredSession] = {}
@@ -42,6 +45,7 @@ class Faultless:
             sends=tuple(self.sends),
             claims=tuple(self.claims),
             pages=tuple(self.pages),
+            stretches=tuple(self.stretches),
             messages=tuple(self.messages),
             events=tuple(self.events),
             sessions=tuple(self.sessions.values()),
@@ -126,18 +130,26 @@ class Faultless:
         """Show all of a session as it is now."""
         tables: dict[str, Sequence[StoredMessage | StoredEvent]]
         tables = {"messages": self.messages, "events": self.events}
-        shown = tuple(
-            (number, row.id)
-            for row in tables.get(of, ())
-            if row.session_id == session_id
-            if (number := number_for(viewer, row)) is not None
-        )
+        shown = _shown(tables.get(of, ()), session_id, viewer)
         row = self.sessions[session_id]
         as_of = row.last_public_seq if viewer == "customer" else row.last_seq
         raw = " ".join(f'"id":"{row_id}","seq":{number}' for number, row_id in shown)
         page = Page(session_id, viewer, of, began, ended, as_of, shown, raw)
         self.pages.append(page)
         return page
+
+    def tell(
+        self, subscriber: str, session_id: UUID, viewer: Viewer, *, resumed: bool = True
+    ) -> Stretch:
+        """Tell a subscriber what is new to him; who does not resume begins with the state of now."""
+        own = [each for each in self.stretches if each.subscriber == subscriber]
+        log = _shown(self.events, session_id, viewer)
+        after = (own[-1].as_of if own else 0) if resumed else len(log)
+        told = log[after:]
+        raw = " ".join(f'"id":"{row_id}","seq":{number}' for number, row_id in told)
+        stretch = Stretch(subscriber, session_id, viewer, after, told, resumed, raw)
+        self.stretches.append(stretch)
+        return stretch
 
     def _record(self, session_id: UUID, kind: str, audience: str) -> StoredEvent:
         """Log a fact of a session under the next numbers."""
@@ -157,3 +169,15 @@ class Faultless:
     def _event(self, session_id: UUID, kind: str, audience: str) -> StoredEvent:
         pos = len(self.events) + 1
         return StoredEvent(WORKSPACE, session_id, pos, None, None, audience, next(self._ids), kind)
+
+
+def _shown(
+    rows: Sequence[StoredMessage | StoredEvent], session_id: UUID, viewer: Viewer
+) -> tuple[Entry, ...]:
+    """What a viewer may see of a session, in his numbering."""
+    return tuple(
+        (number, row.id)
+        for row in rows
+        if row.session_id == session_id
+        if (number := number_for(viewer, row)) is not None
+    )

@@ -10,6 +10,11 @@ from itertools import pairwise
 from typing import Final
 from uuid import UUID
 
+from chat_service.test.faults.deliveries import (
+    subscribers_are_told_the_log,
+    subscribers_go_on_where_they_were,
+    subscribers_hear_to_the_end,
+)
 from chat_service.test.faults.order import first_gap, grouped, highest_before, repeated
 from chat_service.test.faults.reads import (
     customers_see_nothing_internal,
@@ -26,6 +31,7 @@ from chat_service.test.faults.records import (
     StoredEvent,
     StoredMessage,
     StoredSession,
+    Stretch,
 )
 
 __all__ = [
@@ -37,6 +43,7 @@ __all__ = [
     "StoredEvent",
     "StoredMessage",
     "StoredSession",
+    "Stretch",
     "check",
 ]
 
@@ -244,4 +251,7 @@ CHECKS: Final = (
     pages_show_the_log,
     one_holder_a_session,
     customers_see_nothing_internal,
+    subscribers_are_told_the_log,
+    subscribers_go_on_where_they_were,
+    subscribers_hear_to_the_end,
 )

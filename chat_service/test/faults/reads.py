@@ -14,6 +14,7 @@ from chat_service.test.faults.records import (
     Page,
     StoredEvent,
     StoredMessage,
+    Stretch,
     Viewer,
     number_for,
 )
@@ -67,7 +68,7 @@ def pages_show_the_log(history: History) -> list[str]:
     }
     lines = []
     for (of, session_id, viewer), pages in grouped(history.pages, _log).items():
-        stored = _numbered(rows.get(of, {}).get(session_id, []), viewer)
+        stored = numbered(rows.get(of, {}).get(session_id, []), viewer)
         for page in pages:
             if difference := _difference(page.shown, stored):
                 lines.append(f"{_name(page)} shows {difference}")
@@ -78,7 +79,7 @@ def _log(page: Page) -> tuple[str, UUID, Viewer]:
     return page.of, page.session_id, page.viewer
 
 
-def _numbered(rows: Iterable[StoredMessage | StoredEvent], viewer: Viewer) -> list[Entry]:
+def numbered(rows: Iterable[StoredMessage | StoredEvent], viewer: Viewer) -> list[Entry]:
     """What a viewer may see of the rows, in his numbering."""
     numbers = ((number_for(viewer, row), row.id) for row in rows)
     return sorted((number, row_id) for number, row_id in numbers if number is not None)
@@ -101,10 +102,11 @@ def _number(entry: Entry) -> int:
 
 
 def customers_see_nothing_internal(history: History) -> list[str]:
-    """Customers' answers hold no id of an internal thing and no staff number, field or cursor."""
+    """What customers get holds no id of an internal thing and no staff number, field or cursor."""
     logs = history.logs()
     hidden = _hidden(history.events)
-    customers = [page for page in history.pages if page.viewer == "customer"]
+    shown: tuple[Page | Stretch, ...] = (*history.pages, *history.stretches)
+    customers = [page for page in shown if page.viewer == "customer"]
     lines = []
     for session_id, pages in grouped(customers, lambda page: page.session_id).items():
         log = logs.get(session_id, [])
@@ -120,7 +122,9 @@ def _hidden(events: Iterable[StoredEvent]) -> set[UUID | None]:
     return {event.id for event in internal} | {event.message_id for event in internal}
 
 
-def _leaks(page: Page, public: dict[int, StoredEvent], hidden: set[UUID | None]) -> Iterator[str]:
+def _leaks(
+    page: Page | Stretch, public: dict[int, StoredEvent], hidden: set[UUID | None]
+) -> Iterator[str]:
     """What of an answer is not for customers; `public` is the log they may see, by number."""
     if page.as_of is not None and page.as_of > len(public):
         yield f"state {page.as_of} of {len(public)} public events"
@@ -135,5 +139,7 @@ def _leaks(page: Page, public: dict[int, StoredEvent], hidden: set[UUID | None])
             yield f"the cursor c1.{kind}.{position}.{fence}"
 
 
-def _name(page: Page) -> str:
+def _name(page: Page | Stretch) -> str:
+    if isinstance(page, Stretch):
+        return f"session {page.session_id}: {page.subscriber} after {page.after}"
     return f"session {page.session_id}: {page.of} for {page.viewer} at {page.began}"

@@ -65,6 +65,29 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """What a subscriber of a session was told over one connection, in the order it was told.
+
+    `after` is the number it goes on behind. With `resumed` it was told everything up to there
+    before, or began at the beginning; without, it began anew with the state of that number. `raw` is
+    all that came, as of a page.
+    """
+
+    subscriber: str
+    session_id: UUID
+    viewer: Viewer
+    after: int
+    told: tuple[Entry, ...] = ()
+    resumed: bool = True
+    raw: str = ""
+
+    @property
+    def as_of(self) -> int:
+        """The newest number it knows."""
+        return self.after + len(self.told)
+
+
+@dataclass(frozen=True)
 class StoredMessage:
     """A row of `chat_messages`. Messages of the system have neither slot nor client's id."""
 
@@ -117,6 +140,7 @@ class History:
     sends: tuple[Send, ...] = ()
     claims: tuple[Claim, ...] = ()
     pages: tuple[Page, ...] = ()
+    stretches: tuple[Stretch, ...] = ()
     messages: tuple[StoredMessage, ...] = ()
     events: tuple[StoredEvent, ...] = ()
     sessions: tuple[StoredSession, ...] = ()

@@ -7,6 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from chat_service.test.faults.deliveries import (
+    subscribers_are_told_the_log,
+    subscribers_go_on_where_they_were,
+    subscribers_hear_to_the_end,
+)
 from chat_service.test.faults.faultless import Faultless
 from chat_service.test.faults.history import (
     CHECKS,
@@ -28,7 +33,7 @@ from chat_service.test.faults.reads import (
     reads_are_monotone,
     reads_show_what_was_acknowledged,
 )
-from chat_service.test.faults.records import History
+from chat_service.test.faults.records import Entry, History
 
 Holds = Callable[[History], list[str]]
 Change = Callable[[History], History]
@@ -36,12 +41,17 @@ ANN, BOB, EVE = 1, 2, 3
 
 
 def ordinary() -> History:
-    """Two chats. In the first: a question, a claim, a note, an answer that was sent twice."""
+    """Two chats. In the first: a question, a claim, a note, an answer that was sent twice.
+
+    Ann's customer and Bob follow it, with a cut between the claim and the answer.
+    """
     service = Faultless()
     first, second = service.open(), service.open()
     service.send(first, began=1, ended=2)
     service.assign(first, ANN)
     service.read(first, "customer", began=3, ended=4)
+    service.tell("customer", first, "customer")
+    service.tell("staff", first, "staff", resumed=False)
     service.send(first, f"agent:{ANN}", audience="internal", began=5, ended=6)
     service.send(second, began=5, ended=9)
     answer = service.send(first, f"agent:{ANN}", began=7)
@@ -52,6 +62,7 @@ def ordinary() -> History:
         service.read(first, viewer, began=10, ended=11)
         service.read(first, viewer, "events", began=12, ended=13)
         service.read(first, viewer, "session", began=14, ended=15)
+        service.tell(viewer, first, viewer)
     return service.history()
 
 
@@ -104,8 +115,19 @@ def leaking(make: Callable[[History], str]) -> Change:
     return lambda history: changed("pages", 1, raw=make(history))(history)
 
 
+def telling(index: int, what: Callable[[tuple[Entry, ...]], tuple[Entry, ...]]) -> Change:
+    """A subscriber was told something else."""
+
+    def change(history: History) -> History:
+        told = what(history.stretches[index].told)
+        return changed("stretches", index, told=told)(history)
+
+    return change
+
+
 # Of `ordinary`: events 2 question, 3 assigned, 4 note, 5 second chat, 6 answer, 7 assigned again;
-# messages 0 question, 1 note, 2 second chat, 3 answer; pages 0 to 3 the customer's, 4 to 6 staff's.
+# messages 0 question, 1 note, 2 second chat, 3 answer; pages 0 to 3 the customer's, 4 to 6 staff's;
+# stretches 0 and 2 the customer's 1 2 and 3 4, 1 and 3 staff's, who began anew at 2, none and 3 4 5.
 BAD = [
     (acknowledged_is_stored, without("messages", 0), "is not stored"),
     (acknowledged_is_stored, changed("sends", 0, public_seq=2), "stored as"),
@@ -159,6 +181,21 @@ BAD = [
     (customers_see_nothing_internal, leaking(lambda _: "c1.w.1.0000beef"), "cursor c1.w.1"),
     (customers_see_nothing_internal, leaking(lambda _: "c1.p.9.0000beef"), "cursor c1.p.9"),
     (customers_see_nothing_internal, leaking(lambda _: "c1.p.1.0000beef"), "cursor c1.p.1"),
+    (customers_see_nothing_internal, changed("stretches", 2, raw='{"pos":3}'), "after 2 holds"),
+    (subscribers_are_told_the_log, telling(2, lambda told: told[1:]), "told (4,"),
+    (subscribers_are_told_the_log, telling(2, lambda told: told[::-1]), "told (4,"),
+    (subscribers_are_told_the_log, telling(3, lambda told: (*told[:2], *told[:2])), "told (3,"),
+    (subscribers_are_told_the_log, telling(2, lambda told: (*told, (5, UUID(int=5)))), "None is"),
+    (subscribers_are_told_the_log, telling(0, lambda told: ((1, UUID(int=5)),)), "told (1,"),
+    (subscribers_are_told_the_log, changed("stretches", 2, after=1), "told (3,"),
+    (subscribers_are_told_the_log, changed("stretches", 3, viewer="customer"), "told (3,"),
+    (subscribers_go_on_where_they_were, without("stretches", 0), "was told up to 0"),
+    (subscribers_go_on_where_they_were, telling(0, lambda told: told[:1]), "was told up to 1"),
+    (subscribers_go_on_where_they_were, changed("stretches", 3, after=1), "was told up to 2"),
+    (subscribers_go_on_where_they_were, changed("stretches", 1, resumed=True), "up to 0"),
+    (subscribers_go_on_where_they_were, twice("stretches", 1), "began anew behind 5"),
+    (subscribers_hear_to_the_end, telling(2, lambda told: told[:1]), "heard up to 3 of 4"),
+    (subscribers_hear_to_the_end, without("stretches", 3), "heard up to 2 of 5"),
 ]
 
 
