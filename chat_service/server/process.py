@@ -177,7 +177,7 @@ def run(
     application = pkgutil.resolve_name(app)
     start = _Start(application)
     drain = application.drain if isinstance(application, Drained) else Drain()
-    server = DrainingServer(uvicorn_config(start, settings), settings, drain, ready, parent)
+    server = DrainingServer(uvicorn_config(start, settings, drain), settings, drain, ready, parent)
     try:
         server.run(sockets=[sock])
     except SystemExit:
@@ -185,12 +185,12 @@ def run(
     return INTERRUPTED if server.interrupted else 0
 
 
-def uvicorn_config(application: Application, settings: Server) -> uvicorn.Config:
+def uvicorn_config(application: Application, settings: Server, drain: Drain) -> uvicorn.Config:
     """uvicorn's settings; what is not named here has uvicorn's default."""
     return uvicorn.Config(
         application,
         loop="uvloop",
-        http=bounded(settings),
+        http=bounded(settings, drain),
         ws=WebSocketProtocol,
         ws_max_size=65_536,
         ws_per_message_deflate=False,  # a small message may inflate to any size

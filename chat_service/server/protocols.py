@@ -14,6 +14,7 @@ from typing import Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from chat_service.config import Server
+from chat_service.server.drain import Drain
 
 # A client may see the end of an answer, and send its next request, before the application has said
 # that it is done; more than a few requests at once are sent by nobody who waits for answers.
@@ -21,8 +22,12 @@ UNANSWERED: Final = 8
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One HTTP connection whose request heads are bounded."""
+    """One HTTP connection whose request heads are bounded.
 
+    Once the process is leaving, each answer closes its connection and says so.
+    """
+
+    drain: Drain
     head_bytes: int
     head_seconds: float
 
@@ -95,6 +100,9 @@ class HttpProtocol(HttpToolsProtocol):
         if len(waiting) == UNANSWERED:
             raise ValueError("too many requests in the queue")
         self._unanswered = [*waiting, self.cycle]
+        if self.drain.draining:
+            # Told with an answer, no client can have sent another request meanwhile.
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """A part of the body, whose bound is the application's."""
@@ -143,10 +151,11 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.abort()
 
 
-def bounded(config: Server) -> type[HttpProtocol]:
+def bounded(config: Server, leaving: Drain) -> type[HttpProtocol]:
     """The protocol with the bounds of `config`; uvicorn makes its objects by itself."""
 
     class BoundedProtocol(HttpProtocol):
+        drain = leaving
         head_bytes = config.head_bytes
         head_seconds = config.head_seconds
 

@@ -75,7 +75,7 @@ async def serving(
     app: Application, *, keep_alive: int = 75, pings: float = 25, **settings: Any
 ) -> AsyncIterator[uvicorn.Server]:
     """Serve in this loop, on a port of its own: `port_of` tells it."""
-    config = uvicorn_config(app, Server(**settings))
+    config = uvicorn_config(app, Server(**settings), getattr(app, "drain", Drain()))
     config.lifespan = "off"
     config.timeout_keep_alive = keep_alive
     config.ws_ping_interval = config.ws_ping_timeout = pings

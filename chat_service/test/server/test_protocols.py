@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from chat_service.server.drain import Drain
 from chat_service.server.protocols import UNANSWERED, HttpProtocol, require_overrides
 from chat_service.test.server.apps import PATIENCE, answer, serving, until
 from chat_service.test.server.clients import connected
@@ -19,6 +20,7 @@ class App:
     """Notes each request; answers a GET when `gate` is open and a POST when its body is whole."""
 
     def __init__(self) -> None:
+        self.drain = Drain()
         self.paths: list[str] = []
         self.left = 0
         self.gate = asyncio.Event()
@@ -271,3 +273,15 @@ def test_every_hooked_method_of_uvicorn_exists() -> None:
 def test_a_method_that_uvicorn_no_longer_has_is_refused() -> None:
     with pytest.raises(RuntimeError, match="BaseProtocol has no data_received, on_message_begin"):
         require_overrides(HttpProtocol, asyncio.BaseProtocol)
+
+
+async def test_a_process_that_leaves_closes_each_connection_with_its_answer() -> None:
+    app = App()
+    async with serving(app) as server, connected(server) as client:
+        await client.send(GET % 1)
+        assert (await client.answer())[0] == 200
+        app.drain.draining = True
+        await client.send(GET % 2)
+        answer = await client.rest()
+    assert answer.startswith(b"HTTP/1.1 200 ") and b"connection: close" in answer
+    assert answer.endswith(b"/2")
