@@ -85,6 +85,8 @@ class Follower:
         self._session_id = session_id
         self._position = Position(after)
         self._backoff = Backoff()
+        self._opened: float | None = None
+        """When the connection of now was there."""
         self._path = f"/v1/sessions/{session_id}/events"
 
     async def events(self) -> AsyncGenerator[Event, None]:
@@ -97,6 +99,7 @@ class Follower:
         failures = 0
         while True:
             asked = 0.0
+            self._opened = None
             try:
                 async with aclosing(self._applied(transports[0])) as events:
                     async for event in events:
@@ -114,10 +117,22 @@ class Follower:
             except (httpx2.TransportError, HTTPXWSException, TimeoutError):
                 pass
             failures += 1
+            self._backoff.held(self._lasted())
             if failures > SOME_FAILURES:
                 failures = 0
                 transports.append(transports.pop(0))
             await asyncio.sleep(self._backoff.next(asked))
+
+    def _open(self) -> None:
+        """The connection of now is there."""
+        if self._opened is None:
+            self._opened = asyncio.get_running_loop().time()
+
+    def _lasted(self) -> float:
+        """For how many seconds there was a connection."""
+        if self._opened is None:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._opened
 
     async def _applied(
         self, transport: Callable[[], AsyncGenerator[Event, None]]
@@ -213,6 +228,8 @@ class Follower:
         """The events of a frame; raises what a frame says, be it that nothing comes after it."""
         if frame["op"] == "goodbye":
             raise Ended(frame["code"], frame["reason"], frame["after_ms"] / 1000)
+        if frame["op"] == "subscribed":
+            self._open()
         if frame["op"] == "events":
             return list(frame["events"])
         if frame["op"] == "unsubscribed" and frame["code"] == "too_far_behind":
@@ -235,6 +252,7 @@ class Follower:
                 raise requests.problem_of(source.response)
             if "text/event-stream" not in source.response.headers.get("Content-Type", ""):
                 raise NotHere
+            self._open()
             async for told in source:
                 if told.event == "reset":
                     raise ResetByServer(json.loads(told.data)["reason"])
@@ -254,5 +272,6 @@ class Follower:
                 timeout=timeout,
             )
             page = requests.answer_of(response)
+            self._open()
             for event in page["data"]:
                 yield event

@@ -9,6 +9,8 @@ from chat_service_client.errors import Problem
 
 FIRST_SECONDS = 0.5
 MOST_SECONDS = 30.0
+STEADY_SECONDS = 1.0
+"""A connection that held so long worked, even if nothing happened meanwhile."""
 
 
 @dataclass(slots=True)
@@ -26,6 +28,11 @@ class Backoff:
     def reset(self) -> None:
         """It worked: the next failure is a first one."""
         self.seconds = FIRST_SECONDS
+
+    def held(self, seconds: float) -> None:
+        """A connection was there so long: if it was steady, its end is a first failure."""
+        if seconds >= STEADY_SECONDS:
+            self.reset()
 
 
 def wait_after(error: Exception, backoff: Backoff) -> float | None:

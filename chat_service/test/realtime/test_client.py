@@ -12,6 +12,7 @@ from chat_service.test.builders import Workspace
 from chat_service.test.realtime.conftest import served
 from chat_service.test.realtime.talkers import PATIENCE, Address
 from chat_service_client import AsyncChat, Chat, Problem, ResetByServer
+from chat_service_client.retry import FIRST_SECONDS, STEADY_SECONDS, Backoff
 
 
 class WithoutStreams:
@@ -125,3 +126,14 @@ async def test_the_same_without_async(address: Address, workspace: Workspace) ->
             return told
 
     assert await asyncio.to_thread(talk) == ["message.created", "message.created"]
+
+
+@pytest.mark.parametrize(("held", "waits"), [(0.5, 4.0), (1.0, 0.5)])
+def test_a_quiet_connection_that_held_is_no_reason_to_wait_longer(
+    held: float, waits: float
+) -> None:
+    backoff = Backoff()
+    for _ in range(3):
+        backoff.next()
+    backoff.held(held * STEADY_SECONDS)
+    assert backoff.seconds == waits * FIRST_SECONDS / 0.5
