@@ -69,6 +69,14 @@ class Server:
             self._guard = None
             self._announcement().unlink(missing_ok=True)
 
+    def sigstop(self) -> None:
+        """Let it stand still where it is."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def sigcont(self) -> None:
+        """Let it go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
     def _launch(self) -> None:
         place = ["--addr", "127.0.0.1", "--port", str(self.port)]
         command = [str(self._program), *place, "--ports_file_dir", str(self._run), *self._options]

@@ -32,6 +32,14 @@ class Proxy:
         self._passable.clear()
         self._passable = _set_event()
 
+    def hold(self) -> None:
+        """Let nothing pass any more, on new connections neither."""
+        self._passable.clear()
+
+    def let_go(self) -> None:
+        """Let pass what was held, and all that comes."""
+        self._passable.set()
+
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Carry until the end of the block, then cut all connections."""

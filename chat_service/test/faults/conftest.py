@@ -1,7 +1,9 @@
-"""Databases that may be killed, and services on them."""
+"""Databases that may be killed, services on them, and what is left to chance."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random, SystemRandom
 
 import pytest
 
@@ -32,3 +34,11 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "sqlite":
         return await sqlite_store(tmp_path)
     return await postgres_store(request.getfixturevalue("durable_postgres"))
+
+
+@pytest.fixture
+def random() -> Random:
+    """Chooses whatever a test leaves to chance; CHAT_FAULTS_SEED chooses the same again."""
+    seed = int(os.environ.get("CHAT_FAULTS_SEED") or SystemRandom().randrange(10**9))
+    print(f"CHAT_FAULTS_SEED={seed}")
+    return Random(seed)

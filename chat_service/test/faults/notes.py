@@ -12,7 +12,7 @@ import httpx2
 
 from chat_service.test.builders import Json
 from chat_service.test.faults.acks import Acks
-from chat_service.test.faults.history import Claim, History, Page, Send, check
+from chat_service.test.faults.history import Claim, History, Page, Send, Stretch, check
 from chat_service.test.faults.stored import read_history
 from chat_service.test.faults.tenants import Chatter
 
@@ -38,6 +38,9 @@ class Notes:
         self.unanswered: list[Send] = []
         self.claims: list[Claim] = []
         self.pages: list[Page] = []
+        self.stretches: list[Stretch] = []
+        self.resets: list[str] = []
+        """Who was told that the log is not what it was."""
         self.refusals: Counter[str] = Counter()
         """Problems that tell to send again, by code; LOST counts answers that never came."""
         self.surprises: list[str] = []
@@ -84,6 +87,11 @@ class Notes:
             )
         )
 
+    def note_reset(self, subscriber: str, reason: str) -> None:
+        """Somebody was told to begin anew: what he was told before is of another log."""
+        self.resets.append(f"{subscriber}: {reason}")
+        self.stretches = [each for each in self.stretches if each.subscriber != subscriber]
+
     async def history(self, url: str) -> History:
         """What was noted and what is stored; nobody may be writing."""
         return replace(
@@ -91,16 +99,18 @@ class Notes:
             sends=(*self.unanswered, *self.acks.read()),
             claims=tuple(self.claims),
             pages=tuple(self.pages),
+            stretches=tuple(self.stretches),
         )
 
     async def violations(self, url: str) -> list[str]:
         """Everything that is wrong, surprising answers included."""
-        return [*self.surprises, *check(await self.history(url))]
+        resets = [f"reset for nothing: {reset}" for reset in self.resets]
+        return [*self.surprises, *resets, *check(await self.history(url))]
 
 
 def _code(response: httpx2.Response) -> str:
     """The code of a problem that tells its caller when to send again, as it has to."""
-    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["content-type"] == "application/problem+json", response.text
     assert int(response.headers["retry-after"]) > 0
     problem = response.json()
     assert problem["retryable"] is True

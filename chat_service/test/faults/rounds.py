@@ -59,11 +59,12 @@ def kinds_on(backend: str) -> list[Kind]:
 class Outcome:
     """What a round came to: attempts to send, those acknowledged, those that were not."""
 
-    kind: Kind
+    kind: str
     sends: int
     acks: int
     retries: int
     violations: list[str]
+    remark: str = ""
 
 
 @asynccontextmanager

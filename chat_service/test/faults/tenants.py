@@ -13,7 +13,8 @@ from chat_service.config import Auth, Config, Database, Log
 from chat_service.schema import Role
 from chat_service.test.builders import Person, Workspace, build_workspace
 
-TIMEOUT: Final = httpx2.Timeout(20, connect=5)
+TIMEOUT: Final = httpx2.Timeout(40, connect=20)
+IDLE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,14 @@ class Tenant:
 
 @asynccontextmanager
 async def client_of(address: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a server that may be gone at any moment."""
-    limits = httpx2.Limits(max_connections=200, max_keepalive_connections=60)
+    """A client of a server that may be gone at any moment.
+
+    It lets connections go that it has not used for a second: a server that leaves closes them after
+    its `balancer_seconds`, and a request must not cross that.
+    """
+    limits = httpx2.Limits(
+        max_connections=200, max_keepalive_connections=60, keepalive_expiry=IDLE_SECONDS
+    )
     async with httpx2.AsyncClient(base_url=address, timeout=TIMEOUT, limits=limits) as client:
         yield client
 

@@ -20,7 +20,7 @@ import httpx2
 
 from chat_service.test import guard
 
-START_SECONDS: Final = 30
+START_SECONDS: Final = 60
 STOP_SECONDS: Final = 40
 SERVE: Final = ("chat_service.cli", "serve")
 PLANTED: Final = ("chat_service.test.faults.planted",)
@@ -77,6 +77,10 @@ class Victim:
         """End it in good order."""
         self._signal(signal.SIGTERM)
         self._wait()
+
+    def sigterm(self) -> None:
+        """Ask it to end in good order; `ended` waits for that."""
+        self._signal(signal.SIGTERM)
 
     def sigstop(self) -> None:
         """Let it stand still where it is."""
