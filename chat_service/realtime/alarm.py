@@ -12,6 +12,8 @@ class Bell:
     cost a busy socket a fifth of its time; one that rings too early costs a look now and then.
     """
 
+    __slots__ = ("_loop", "_is_rung", "_waiter", "_timer")
+
     def __init__(self) -> None:
         """Belongs to the loop that runs, which is a system call to ask for on Python 3.11."""
         self._loop = asyncio.get_running_loop()
@@ -46,6 +48,8 @@ class Bell:
 
 class Watch:
     """Tells once of a step that takes longer than `seconds`; a step in time costs no timer."""
+
+    __slots__ = ("_seconds", "_late", "_loop", "_since", "_timer")
 
     def __init__(self, seconds: float, late: Callable[[], object]) -> None:
         """Belongs to the loop that runs."""

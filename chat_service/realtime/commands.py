@@ -64,13 +64,17 @@ class Talker(Peer, Protocol):
 
 
 class Commands:
-    """The commands of one connection; sends go on behind its back until they are committed."""
+    """The commands of one connection; sends go on behind its back until they are committed.
+
+    Those under way when the connection is gone are finished all the same, and nobody is told.
+    """
+
+    __slots__ = ("_desk", "_talker", "_sends")
 
     def __init__(self, desk: Desk, talker: Talker) -> None:
         self._desk = desk
         self._talker = talker
-        self._sends: set[asyncio.Task[None]] = set()
-        self._places = asyncio.Semaphore(IN_FLIGHT)
+        self._sends: dict[asyncio.Task[None], None] = {}
 
     async def handle(self, frame: ClientFrame) -> None:
         """Do what a frame asks; raises a ServiceError, which is its answer."""
@@ -87,10 +91,6 @@ class Commands:
         elif isinstance(frame, Auth):
             await self._talker.admit(frame)
             self._talker.say(Ack(id=frame.id, result={}))
-
-    def end(self) -> None:
-        """The connection is gone: sends are finished all the same, and nobody is told."""
-        self._sends.clear()
 
     async def recheck(self, session_id: SessionId) -> None:
         """End the stream of a session that the caller may no longer see."""
@@ -121,10 +121,11 @@ class Commands:
             public_metadata=frame.public_metadata,
             limits=self._desk.limits,
         )
-        await self._places.acquire()
+        while len(self._sends) >= IN_FLIGHT:
+            await asyncio.wait(self._sends, return_when=asyncio.FIRST_COMPLETED)
         task = asyncio.create_task(self._answer(frame.id, draft))
-        self._sends.add(task)
-        task.add_done_callback(self._sends.discard)
+        self._sends[task] = None
+        task.add_done_callback(self._sends.pop)
 
     async def _answer(self, frame_id: int, draft: Draft) -> None:
         caller = self._talker.caller
@@ -140,8 +141,6 @@ class Commands:
                 "cursor": message_cursor(caller.is_customer, sent.row),
             }
             self._talker.say(Ack.model_construct(id=frame_id, result=result))
-        finally:
-            self._places.release()
 
     async def _subscribe(self, frame: Subscribe) -> None:
         if frame.stream in self._talker.followings:

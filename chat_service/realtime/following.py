@@ -38,6 +38,17 @@ class Followed(Protocol):
 class Following:
     """A session followed under the name `stream`."""
 
+    __slots__ = (
+        "caller",
+        "session_id",
+        "stream",
+        "subscription",
+        "_side",
+        "_on_reset",
+        "_lag",
+        "_live",
+    )
+
     def __init__(
         self,
         caller: Caller,

@@ -15,6 +15,8 @@ class Lag:
     which there was nothing to give. Times are of any clock that never goes back.
     """
 
+    __slots__ = ("_events", "_mark", "_marked_at")
+
     def __init__(self, events: int) -> None:
         self._events = events
         self._mark = 0

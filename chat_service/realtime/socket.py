@@ -8,6 +8,7 @@ frames may come is for `connection` to say, what they do for `commands`; what le
 import asyncio
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import datetime
 from random import uniform
 from typing import Any, Final
@@ -41,6 +42,19 @@ log = structlog.get_logger(__name__)
 class Socket:
     """One accepted WebSocket."""
 
+    __slots__ = (
+        "id",
+        "caller",
+        "followings",
+        "expires_at",
+        "_token",
+        "_desk",
+        "_scope",
+        "_receive",
+        "_connection",
+        "_writer",
+        "_commands",
+    )
     caller: Caller
     door: Final = Door.SOCKET
 
@@ -78,18 +92,18 @@ class Socket:
         """Read and write until the connection is gone."""
         self._connection.welcome()
         self.say(self._desk.welcome(self.id, self.expires_at))
-        halves = [asyncio.create_task(self._read()), asyncio.create_task(self._writer.run())]
+        writing = asyncio.create_task(self._writer.run())
         try:
-            done, _ = await asyncio.wait(halves, return_when=asyncio.FIRST_COMPLETED)
-            for half in done:
-                half.result()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None) as listening:
+                    # Who can be told nothing any more is not listened to either.
+                    writing.add_done_callback(lambda _: _end(listening))
+                    await self._read()
         finally:
             for following in list(self.followings.values()):
                 self.unfollow(following)
-            self._commands.end()
-            for half in halves:
-                half.cancel()
-            await asyncio.wait(halves)
+            writing.cancel()
+            await asyncio.wait([writing])
 
     def say(self, frame: BaseModel | dict[str, Any] | bytes) -> None:
         """Have a frame sent, behind those that wait already."""
@@ -210,3 +224,9 @@ class Socket:
         except Exception as error:
             log.error("frame_failed", op=frame.op, exc_info=error)
             self.refuse(getattr(frame, "id", None), InternalError())
+
+
+def _end(scope: asyncio.Timeout) -> None:
+    """Have time be up for what runs there, unless it has come to its end."""
+    with suppress(RuntimeError):
+        scope.reschedule(0)

@@ -6,7 +6,6 @@ positions, and no queue of events.
 
 import asyncio
 import time
-from collections import deque
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -46,20 +45,34 @@ class Owner(Protocol):
 class Writer:
     """What one socket says. All but `run` and `close` only note what is to be said."""
 
+    __slots__ = (
+        "_desk",
+        "_owner",
+        "_connection",
+        "_send",
+        "_unsaid",
+        "_dirty",
+        "_slots",
+        "_rechecked",
+        "_end",
+        "_wakeup",
+        "_watch",
+        "_patience",
+    )
+
     def __init__(self, desk: Desk, owner: Owner, connection: Connection, send: Any) -> None:
         self._desk = desk
         self._owner = owner
         self._connection = connection
         self._send = send
-        self._unsaid: deque[bytes] = deque()
+        self._unsaid: list[bytes] = []
         self._dirty: dict[Followed, None] = {}
         self._slots = Slots()
-        self._rechecked: set[SessionId] = set()
+        self._rechecked: dict[SessionId, None] = {}
         self._end: tuple[Close, int] | None = None
         self._wakeup = Bell()
         self._watch = Watch(desk.settings.send_seconds, self._give_up)
-        self._task: asyncio.Task[Any] | None = None
-        self._is_stuck = False
+        self._patience = asyncio.timeout(None)
 
     def say(self, frame: BaseModel | dict[str, Any] | bytes) -> None:
         """Have a frame sent, behind those that wait already."""
@@ -96,25 +109,15 @@ class Writer:
 
     def recheck(self, session_id: SessionId) -> None:
         """Have its owner look again at a session."""
-        self._rechecked.add(session_id)
+        self._rechecked[session_id] = None
         self._wakeup.ring()
 
     async def run(self) -> None:
         """Send what there is, until there is an end."""
-        self._task = asyncio.current_task()
         try:
-            while self._end is None:
-                await self._wait()
-                await self._say_all()
-                await self._pull_all()
-                await self._recheck_all()
-                await self._say_slots()
-            await self._say_all()
-        except TimeoutError:  # the system's own, of a peer that acknowledges nothing
-            self._end = closes.SLOW, 0
-        except asyncio.CancelledError:  # noqa: ASYNC103 - its own, as of a time-out
-            if not self._is_stuck or self._task is None or self._task.uncancel():
-                raise
+            async with self._patience:
+                await self._go_on_saying()
+        except TimeoutError:  # ours, or the system's own of a peer that acknowledges nothing
             self._end = closes.SLOW, 0
         except Exception as error:
             log.error("writer_failed", exc_info=error)
@@ -124,11 +127,18 @@ class Writer:
             self._watch.stop()
         await self.close(*(self._end or (closes.FAILED, 0)))
 
+    async def _go_on_saying(self) -> None:
+        while self._end is None:
+            await self._wait()
+            await self._say_all()
+            await self._pull_all()
+            await self._recheck_all()
+            await self._say_slots()
+        await self._say_all()
+
     def _give_up(self) -> None:
         """A frame does not leave: its reader is too slow."""
-        if self._task is not None:
-            self._is_stuck = True
-            self._task.cancel()
+        self._patience.reschedule(0)
 
     async def _wait(self) -> None:
         """Until there is something to send, or time has brought something."""
@@ -143,7 +153,9 @@ class Writer:
 
     async def _say_all(self) -> None:
         while self._unsaid:
-            await self._say(self._unsaid.popleft())
+            saying, self._unsaid = self._unsaid, []
+            for frame in saying:
+                await self._say(frame)
 
     async def _say_slots(self) -> None:
         """What is not in the log waits for all that is."""
@@ -175,7 +187,7 @@ class Writer:
 
     async def _recheck_all(self) -> None:
         while self._rechecked:
-            await self._owner.see_again(self._rechecked.pop())
+            await self._owner.see_again(self._rechecked.popitem()[0])
 
     async def _say(self, frame: bytes) -> None:
         self._watch.begin()
