@@ -70,6 +70,11 @@ class Subscription:
         feed.hold(self)
 
     @property
+    def has_more(self) -> bool:
+        """Whether a pull gives something, as far as is known here."""
+        return self.ready and self._entry is not None and self.sent < self._entry.head
+
+    @property
     def behind(self) -> int:
         """How many events wait to be given out that have come since it began."""
         if self._entry is None or not self.ready:

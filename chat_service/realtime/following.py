@@ -28,6 +28,10 @@ class Followed(Protocol):
     async def next(self) -> tuple[list[bytes], bool]:
         """The frames to send now, and whether it goes on; no frames: nothing more for now."""
 
+    @property
+    def has_more(self) -> bool:
+        """Whether to ask again after what was sent, though nobody says that there is news."""
+
     def is_late(self, now: float) -> bool:
         """Whether its reader lags too far behind; asked after frames of it were sent."""
 
@@ -96,6 +100,11 @@ class Following:
         self._live = True
         live = Live(stream=self.stream, seq=self.subscription.sent)
         return [live.model_dump_json().encode()], True
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is a backlog, or its end is not told yet."""
+        return self.subscription.has_more or not self._live
 
     def is_late(self, now: float) -> bool:
         """Whether its reader lags too far behind; asked after frames of it were sent."""

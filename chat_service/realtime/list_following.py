@@ -67,6 +67,11 @@ class ListFollowing:
             self._list.recall(self._reader)
         return frames, True
 
+    @property
+    def has_more(self) -> bool:
+        """It is looked at again for what has to wait."""
+        return True
+
     def is_late(self, now: float) -> bool:
         """Never: what changes while frames wait is told together, so that it costs nothing."""
         return False

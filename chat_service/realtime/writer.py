@@ -178,10 +178,11 @@ class Writer:
                 self._go_on(following)
 
     def _go_on(self, following: Followed) -> None:
-        """There may be more, unless it was left while its frames were sent."""
+        """Look again at once where there is more, unless it was left while its frames were sent."""
         if self._owner.followings.get(following.stream) is not following:
             return
-        self.wake(following)
+        if following.has_more:
+            self.wake(following)
         if following.is_late(time.monotonic()):
             self.end(closes.SLOW)
 
