@@ -63,6 +63,11 @@ class Cast:
         ]
         await self.random.choice(acts)()
 
+    async def act_often(self, times: int) -> None:
+        """One thing after the other."""
+        for _ in range(times):
+            await self.act()
+
     async def say(self, person: Person, **fields: Any) -> None:
         """One more message."""
         sent = await person.send(self.session["id"], **fields)

@@ -66,11 +66,10 @@ async def test_snapshot_as_of_seq_equals_fold_of_events(
         for step in range(STEPS):
             await cast.act()
             if step in moments:
-                meanwhile = random.randint(0, 3)
+                meanwhile, socket = random.choice([0, 8]), await connected()
                 async with asyncio.TaskGroup() as acts:
-                    for _ in range(meanwhile):
-                        acts.create_task(cast.act())
-                    reader, as_of = await from_snapshot(await connected(), session_id)
+                    acts.create_task(cast.act_often(meanwhile))
+                    reader, as_of = await from_snapshot(socket, session_id)
                 if not meanwhile:
                     assert (await readers[0].at(as_of)).shown() == reader.fold.shown()
                 readers.append(reader)
