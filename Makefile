@@ -25,7 +25,7 @@ conformance: ## hold every promise of the protocol on every backend, in large nu
 	@$(ENVIRONMENT) test && CHAT_CONFORMANCE=every CHAT_REQUIRE=postgres,nats .venv/bin/python -m pytest \
 		-n 2 -m conformance -p chat_service.test.conformance.table -o timeout=600 $(ARGS)
 
-chaos: ## break the service 50 times on each database; N=, SEED=, BACKEND=sqlite, ONLY=server
+chaos: ## break the service 50 times on each database; N=, SEED=, BACKEND=sqlite, ONLY=server, SHORT=1
 	@$(ENVIRONMENT) test && .venv/bin/python -m chat_service.test.faults
 
 bench: ## compare the service with its peers
