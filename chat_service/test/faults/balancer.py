@@ -11,7 +11,7 @@ import httpx2
 ASKED_EACH: Final = 0.1
 """Seconds between two questions to a node."""
 CHUNK: Final = 65_536
-PATIENCE: Final = 30
+PATIENCE: Final = 60
 
 
 class Balancing(Protocol):

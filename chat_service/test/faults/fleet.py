@@ -107,8 +107,8 @@ class Fleet:
         ends = await asyncio.gather(*tasks, return_exceptions=True)
         return [f"failed: {end!r}" for end in ends if isinstance(end, Exception)]
 
-    async def hear_all(self) -> float:
-        """Wait until everybody has heard what is stored now; how many seconds that took."""
+    async def hear_all(self, kind: type[Subscriber] = Subscriber) -> float:
+        """Wait until everybody of a kind has heard what is stored now; how many seconds it took."""
         stored = await read_history(self.store.url)
         sessions = {str(each.id): each for each in stored.sessions}
         ends = {
@@ -121,6 +121,7 @@ class Fleet:
                 lambda: all(
                     each.ear.number >= ends[each.viewer][each.session_id]
                     for each in self.subscribers
+                    if isinstance(each, kind)
                 )
             )
         return monotonic() - began
