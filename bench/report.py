@@ -49,16 +49,22 @@ class Report:
             f"{self.runs} runs of {self.seconds} s each, by turns. What the rows are and how to "
             "read them: [README](../README.md).",
             "",
-            *_ratios(self._raced),
-            "",
-            *_raw(self._raced),
-            "",
-            *_limits(self._watched),
-            "",
-            *_readings(self._watched),
+            *(self._races() if self._raced else ()),
+            *(self._limits() if self._watched else ()),
             "; ".join(f"{name} {value}" for name, value in self.machine.items()) + ".",
         ]
         return "\n".join(lines) + "\n"
+
+    def _races(self) -> Iterator[str]:
+        yield from _ratios(self._raced)
+        yield ""
+        yield from _raw(self._raced)
+        yield ""
+
+    def _limits(self) -> Iterator[str]:
+        yield from _limits(self._watched)
+        yield ""
+        yield from _readings(self._watched)
 
     @property
     def _raced(self) -> dict[int, Played]:
