@@ -13,9 +13,10 @@ from uuid import UUID
 import structlog
 
 from chat_service import metrics
+from chat_service.events.persist import persist
 from chat_service.events.pump import Feed, Observer, Outside
 from chat_service.events.source import Head, Item, Row, Side, Source
-from chat_service.events.subscription import Reset, Subscription, persist
+from chat_service.events.subscription import Reset, Subscription
 from chat_service.schema import SessionId, WorkspaceId
 
 __all__ = [

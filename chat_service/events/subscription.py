@@ -4,25 +4,23 @@ Owns F5 and F6 of the delivery algorithm. It holds a position and no queue: whoe
 connection pulls, and is woken when there may be something. Leaves frames and access to its owner.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
 from chat_service import metrics
-from chat_service.errors import ServiceError
+from chat_service.events.persist import RETRY_SECONDS, Left, persist
 from chat_service.events.pump import Feed
 from chat_service.events.ring import Entry
 from chat_service.events.source import Head, Item, Side
 from chat_service.schema import Cursor, SessionId
 
 PULL_EVENTS: Final = 64
-PULL_BYTES: Final = 64 * 1024
-RETRY_SECONDS: Final = 0.3
-"""After a failed read."""
+PULL_BYTES: Final = 64 * 1024 - 512
+"""Of events, each with its comma: with what stands around them a frame has 64 KiB."""
 GONE_SECONDS: Final = 0.5
 """After a read that lacked a promised row; the head check finds out why."""
 
@@ -93,18 +91,21 @@ class Subscription:
             reason = Reset.TOO_FAR_BEHIND
         return self._reset(reason) if reason else self._begin(cursor.position, head)
 
-    async def attach_snapshot(self, read: Callable[[], Awaitable[tuple[Head, Answer]]]) -> Answer:
+    async def attach_snapshot(
+        self, read: Callable[[], Awaitable[tuple[Head, Answer]]], *, once: bool = False
+    ) -> Answer:
         """Begin at the head of a snapshot, which `read` takes of one moment of the database.
 
         `read` is called when the session is listened to already, again after an error, and again
-        where the log was rewound meanwhile. Its Head is that of position `number`. Raises as attach.
+        where the log was rewound meanwhile. Its Head is that of position `number`. Raises as attach;
+        with `once` all that the source raises too, and wakes when it may be tried again.
         """
 
         async def begin() -> tuple[int, Head, Answer]:
             head, answer = await read()
             return head.number, head, answer
 
-        position, head, answer = await self._enter(begin)
+        position, head, answer = await self._enter(begin, once=once)
         self._begin(position, head)
         return answer
 
@@ -123,7 +124,7 @@ class Subscription:
         return self._give(rows) if rows else await self._read(entry)
 
     def close(self) -> None:
-        """Listen no more: nothing is woken, nothing kept. An attach under way ends as cancelled."""
+        """Listen no more: nothing is woken, nothing kept. An attach under way raises Left."""
         self._closed = True
         self._leave()
         self._feed.release(self)
@@ -135,8 +136,14 @@ class Subscription:
             self.ready, self._lost = False, True
             self.wake()
 
-    async def _enter(self, read: Read[Answer]) -> tuple[int, Head, Answer]:
+    async def _enter(self, read: Read[Answer], *, once: bool = False) -> tuple[int, Head, Answer]:
         self.ready = self._lost = False
+        if once:
+            try:
+                return await self._locate(read)
+            except Exception:
+                self._rest(RETRY_SECONDS)
+                raise
         return await persist(partial(self._locate, read), self._feed.outside.sleep)
 
     async def _locate(self, read: Read[Answer]) -> tuple[int, Head, Answer]:
@@ -255,7 +262,7 @@ class Subscription:
 
     def _join(self) -> Entry:
         if self._closed:
-            raise asyncio.CancelledError("the subscription was closed")
+            raise Left()
         if self._entry is None:
             self._entry = self._feed.live.join((self._session_id, self._side), self)
         return self._entry
@@ -264,18 +271,6 @@ class Subscription:
         self._entry = None
         self._feed.live.leave((self._session_id, self._side), self)
         self._feed.forget(self)
-
-
-async def persist(ask: Callable[[], Awaitable[Answer]], sleep: Callable[[float], Any]) -> Answer:
-    """Ask until there is an answer; raises only a ServiceError that no repeat can help."""
-    while True:
-        try:
-            return await ask()
-        except Exception as error:
-            if isinstance(error, ServiceError) and not error.retryable:
-                raise
-            log.warning("live_read_failed", exc_info=error)
-        await sleep(RETRY_SECONDS)
 
 
 def _counted(reason: Reset) -> Reset:
@@ -287,7 +282,7 @@ def _within_bounds(rows: Sequence[Item]) -> Sequence[Item]:
     """At most 64 events and 64 KiB, but at least one event."""
     size = 0
     for count, item in enumerate(rows[:PULL_EVENTS]):
-        size += len(item.event)
+        size += len(item.event) + 1
         if count and size > PULL_BYTES:
             return rows[:count]
     return rows[:PULL_EVENTS]

@@ -17,6 +17,8 @@ class Close:
         return self.code < 4500 and self.code not in (1000, 1008, 1009)
 
 
+GONE: Final = Close(1006, "the client has left")
+"""Nobody is there to be told."""
 TOKEN_EXPIRED: Final = Close(4001, "the token has expired")
 RIGHTS_CHANGED: Final = Close(4003, "permissions have changed")
 SLOW: Final = Close(4008, "too slow: resume with the last cursor")

@@ -10,12 +10,14 @@ from chat_service.auth import Caller
 from chat_service.errors import (
     ClientMessageIdMissing,
     Conflict,
+    DatabaseUnavailable,
     Forbidden,
     InternalError,
     NotFound,
     ServiceError,
 )
 from chat_service.events.feed import Reset, Side
+from chat_service.events.persist import RETRY_SECONDS
 from chat_service.events.transaction import reading
 from chat_service.messages import services as messages
 from chat_service.messages.drafts import Draft, draft_of
@@ -60,7 +62,7 @@ class Talker(Peer, Protocol):
     def follow(self, following: Followed) -> None: ...
     def unfollow(self, following: Followed) -> None: ...
     def wake(self, following: Followed) -> None: ...
-    async def admit(self, frame: Any) -> None: ...
+    async def renew(self, frame: Auth) -> None: ...
 
 
 class Commands:
@@ -89,7 +91,7 @@ class Commands:
         elif isinstance(frame, Typing):
             await self._type(frame)
         elif isinstance(frame, Auth):
-            await self._talker.admit(frame)
+            await self._talker.renew(frame)
             self._talker.say(Ack(id=frame.id, result={}))
 
     async def recheck(self, session_id: SessionId) -> None:
@@ -100,6 +102,9 @@ class Commands:
         try:
             async with reading() as db:
                 await sessions.access(db, self._talker.caller, session_id)
+        except DatabaseUnavailable:
+            await asyncio.sleep(RETRY_SECONDS)
+            self._talker.recheck(session_id)
         except NotFound:
             self._talker.unfollow(following)
             self._talker.say(

@@ -56,8 +56,10 @@ class Desk:
         if not allowed:
             raise OriginNotAllowed()
 
-    async def admit(self, frame: Hello | AuthFrame, scope: Any) -> Admission:
-        """Who holds the token or ticket of a frame, and until when.
+    async def admit(
+        self, frame: Hello | AuthFrame, scope: Any, *, device_id: str | None
+    ) -> Admission:
+        """Who holds the token or ticket of a frame, and until when; `device_id` is of the hello.
 
         Raises Unauthenticated, and OriginNotAllowed for a page that is not for this caller.
         """
@@ -65,7 +67,6 @@ class Desk:
         if frame.token is not None:
             caller, expires_at = await self._authenticator.admit(frame.token)
         else:
-            device_id = frame.device_id if isinstance(frame, Hello) else None
             async with transaction() as db:
                 caller, expires_at = await redeem_ticket(
                     db,

@@ -26,6 +26,9 @@ class Early:
     def end(self, close: Close, *, after_ms: int = 0) -> None:
         """That is told to the connection itself."""
 
+    def doubt(self) -> None:
+        """That is told to the connection itself."""
+
     def recheck(self, session_id: SessionId) -> None:
         """The right that was found may be gone."""
         self.doubted = True

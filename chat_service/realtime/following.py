@@ -3,9 +3,12 @@
 from typing import Any, Final, Protocol
 
 import orjson
+import structlog
 
 from chat_service.auth import Caller
+from chat_service.errors import ServiceError
 from chat_service.events.feed import Item, Reset, Side, Subscription
+from chat_service.events.persist import Left
 from chat_service.realtime.frames import Live, ResetFrame, Snapshot, Unsubscribed
 from chat_service.realtime.lag import Lag
 from chat_service.realtime.snapshot import read_snapshot
@@ -14,6 +17,8 @@ from chat_service.schema import Cursor, SessionId
 FAR_BEHIND: Final = 500
 """From so many events on a snapshot is kinder than a replay."""
 ANEW_MESSAGES: Final = 50
+
+log = structlog.get_logger(__name__)
 
 
 class Followed(Protocol):
@@ -51,6 +56,7 @@ class Following:
         "_on_reset",
         "_lag",
         "_live",
+        "_reason",
     )
 
     def __init__(
@@ -70,18 +76,20 @@ class Following:
         self._on_reset = on_reset
         self._lag = lag
         self._live = False
+        self._reason: Reset | None = None
+        """Why it has to begin anew, until it has."""
 
     async def resume(self, cursor: Cursor) -> int | Reset:
         """Go on after a cursor."""
         return await self.subscription.attach(cursor, at_most=FAR_BEHIND)
 
-    async def begin(self, *, messages: int) -> dict[str, Any]:
-        """Begin with the session as it is; raises NotFound."""
+    async def begin(self, *, messages: int, once: bool = False) -> dict[str, Any]:
+        """Begin with the session as it is; raises NotFound, with `once` what the source raises."""
 
         async def read() -> Any:
             return await read_snapshot(self.caller, self.session_id, self._side, messages=messages)
 
-        shown: dict[str, Any] = await self.subscription.attach_snapshot(read)
+        shown: dict[str, Any] = await self.subscription.attach_snapshot(read, once=once)
         return shown
 
     def snapshot(self, shown: dict[str, Any]) -> bytes:
@@ -90,6 +98,8 @@ class Following:
 
     async def next(self) -> tuple[list[bytes], bool]:
         """The frames to send now, and whether it goes on; no frames: nothing more for now."""
+        if self._reason is not None:
+            return await self._anew(self._reason)
         batch = await self.subscription.pull()
         if isinstance(batch, Reset):
             return await self._anew(batch)
@@ -119,9 +129,24 @@ class Following:
         if self._on_reset == "error":
             end = Unsubscribed(stream=self.stream, code=reason, resubscribe=True)
             return [end.model_dump_json().encode()], False
+        self._reason = reason
+        try:
+            shown = await self.begin(messages=ANEW_MESSAGES, once=True)
+        except Left:
+            raise
+        except Exception as error:
+            return self._not_begun(error)
+        self._reason = None
         reset = ResetFrame(stream=self.stream, reason=reason)
-        shown = await self.begin(messages=ANEW_MESSAGES)
         return [reset.model_dump_json().encode(), self.snapshot(shown)], True
+
+    def _not_begun(self, error: Exception) -> tuple[list[bytes], bool]:
+        """The end, where the session is no more for this caller; else it is tried again soon."""
+        if not isinstance(error, ServiceError) or error.retryable:
+            log.warning("live_read_failed", exc_info=error)
+            return [], True
+        end = Unsubscribed(stream=self.stream, code=error.code, resubscribe=False)
+        return [end.model_dump_json().encode()], False
 
 
 def _events(stream: str, items: Any) -> bytes:

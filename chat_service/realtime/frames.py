@@ -20,7 +20,9 @@ SESSION = "session:"
 SESSIONS = "sessions"
 Number = Annotated[int, Field(ge=0, le=LARGEST)]
 Id = Annotated[int, Field(ge=0, le=LARGEST)]
-StreamName = Annotated[str, Field(pattern=r"^(sessions|session:[0-9a-f-]{36})$", max_length=64)]
+# One spelling for each session: a stream is known by its name.
+_UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+StreamName = Annotated[str, Field(pattern=rf"^(sessions|session:{_UUID})$", max_length=64)]
 DeviceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 
 

@@ -55,6 +55,9 @@ class Peer(Protocol):
     def tell(self, frame: Told) -> None:
         """Tell something that is not in the log; only the newest of a slot is kept."""
 
+    def doubt(self) -> None:
+        """Whether the caller may be here at all may have changed."""
+
     def recheck(self, session_id: SessionId) -> None:
         """Who may see this session may have changed."""
 
@@ -218,7 +221,10 @@ class Hub:
                     peer.recheck(SessionId(row.session_id))
 
     def rewound(self, workspace_id: WorkspaceId) -> None:
-        """The log was set back: rights too may be others; every token is checked at its next use."""
+        """The log was set back, and what ended a right meanwhile may never be read."""
+        for peer in self._everybody():
+            if peer.caller.workspace_id == workspace_id:
+                peer.doubt()
 
     async def drain(self, window: float) -> None:
         """Close every socket, each at its own moment of the next `window` seconds."""

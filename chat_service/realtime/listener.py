@@ -62,6 +62,10 @@ class Listener:
             self.slots.put(frame)
             self.wake()
 
+    def doubt(self) -> None:
+        """Before the next event it is asked anyway who calls."""
+        self.wake()
+
     def recheck(self, session_id: SessionId) -> None:
         """Who may see this session may have changed."""
         self.doubted = True

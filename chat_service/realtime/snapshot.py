@@ -1,6 +1,9 @@
 """A session as it is at one moment: what a reader begins with, and what it follows from there."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
 
 from chat_service.auth import Caller
 from chat_service.events.source import Head, Side
@@ -13,6 +16,10 @@ from chat_service.realtime.source import KINDS
 from chat_service.schema import Cursor, SessionId
 from chat_service.sessions import queries as sessions
 from chat_service.sessions.rendering import render_one
+from chat_service.transport import Json
+
+MESSAGES_BYTES: Final = 48_000
+"""Of messages in a snapshot: with the session before them a frame has less than 64 KiB."""
 
 
 async def read_snapshot(
@@ -32,8 +39,21 @@ async def read_snapshot(
         "as_of_seq": head.number,
         "cursor": str(Cursor(KINDS[side], head.number, head.fence)),
         "session": view.model_dump(mode="json"),
-        "messages": [
-            message_view(caller.is_customer, each, each["author_name"]) for each in said[:messages]
-        ],
+        "messages": _newest(
+            [
+                message_view(caller.is_customer, each, each["author_name"])
+                for each in said[:messages]
+            ]
+        ),
     }
     return head, shown
+
+
+def _newest(messages: Sequence[Json]) -> Sequence[Json]:
+    """As many of the newest as fit into a frame, but at least one; older ones come by paging."""
+    size = 0
+    for count, message in enumerate(reversed(messages)):
+        size += len(orjson.dumps(message)) + 1
+        if count and size > MESSAGES_BYTES:
+            return messages[-count:]
+    return messages

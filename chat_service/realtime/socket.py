@@ -17,22 +17,24 @@ import structlog
 from pydantic import BaseModel
 
 from chat_service.auth import Caller
-from chat_service.errors import InternalError, ServiceError, Unauthenticated
+from chat_service.errors import Forbidden, InternalError, ServiceError, Unauthenticated
 from chat_service.realtime import closes
 from chat_service.realtime.closes import Close
 from chat_service.realtime.commands import Commands
 from chat_service.realtime.connection import Connection, Refused
 from chat_service.realtime.desk import Desk
 from chat_service.realtime.following import Followed
-from chat_service.realtime.frames import Beat, ClientFrame, Error, Hello, Ping, Pong
+from chat_service.realtime.frames import Auth, Beat, ClientFrame, Error, Hello, Ping, Pong
 from chat_service.realtime.hub import Door
 from chat_service.realtime.slots import Told
 from chat_service.realtime.writer import Writer
 from chat_service.refusals import problem_document
-from chat_service.schema import SessionId, new_id
+from chat_service.schema import SessionId, TokenKind, new_id
 
 PATH: Final = "/v1/realtime"
 JITTER: Final = 0.2
+WAIT_MS: Final = 2_000
+"""So long who sent too many frames stays away."""
 HANDLE_SECONDS: Final = 10.0
 """How long one frame may take: a reader that waits does not see that its client left."""
 
@@ -48,6 +50,7 @@ class Socket:
         "followings",
         "expires_at",
         "_token",
+        "_device_id",
         "_desk",
         "_scope",
         "_receive",
@@ -63,6 +66,7 @@ class Socket:
         self.followings: dict[str, Followed] = {}
         self.expires_at: datetime | None = None
         self._token: str | None = None
+        self._device_id: str | None = None
         self._desk = desk
         self._scope = scope
         self._receive = receive
@@ -143,6 +147,10 @@ class Socket:
         """Tell something that is not in the log; only the newest of a slot is kept."""
         self._writer.tell(frame)
 
+    def doubt(self) -> None:
+        """Whether the caller may be here at all may have changed."""
+        self._writer.doubt()
+
     def recheck(self, session_id: SessionId) -> None:
         """Who may see this session may have changed."""
         self._writer.recheck(session_id)
@@ -158,9 +166,11 @@ class Socket:
                 frame = await self._next()
         except TimeoutError:
             return closes.NO_HELLO
+        if frame is None:
+            return closes.GONE
         if not isinstance(frame, Hello):
             return frame if isinstance(frame, Close) else closes.BAD_FRAME
-        return await self._admitted(self.admit(frame))
+        return await self._admitted(self._admit(frame))
 
     async def _admitted(self, check: Coroutine[Any, Any, None]) -> Close | None:
         """Whether a check lets the caller in; a service that cannot tell is no fault of his."""
@@ -175,10 +185,33 @@ class Socket:
             return closes.BUSY if error.retryable else closes.FORBIDDEN
         return None
 
-    async def admit(self, frame: Any) -> None:
-        """Take a token or ticket as who calls; raises Unauthenticated or Forbidden."""
-        self.caller, self.expires_at = await self._desk.admit(frame, self._scope)
-        self._token = frame.token
+    async def _admit(self, frame: Hello) -> None:
+        self._device_id = frame.device_id
+        admission = await self._desk.admit(frame, self._scope, device_id=self._device_id)
+        (self.caller, self.expires_at), self._token = admission, frame.token
+
+    async def renew(self, frame: Auth) -> None:
+        """Go on by another token or ticket of the same caller; any other ends the connection."""
+        try:
+            admission = await self._desk.admit(frame, self._scope, device_id=self._device_id)
+            changed = _change(self.caller, admission[0])
+            if changed is None:
+                (self.caller, self.expires_at), self._token = admission, frame.token
+                await self._desk.check(self.caller, self._token, fresh=True)
+        except Unauthenticated:
+            changed = closes.SIGN_IN
+        if changed is not None:
+            self.end(changed)
+            raise Forbidden("This is not a token that goes on with this connection")
+
+    async def confirm(self) -> None:
+        """See again whether the caller may be here, and end where he may not."""
+        close = await self._admitted(self._desk.confirm(self.caller, self._token))
+        if close is not None:
+            self.end(close)
+
+    def _has_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= self._desk.clock()
 
     async def _next(self) -> ClientFrame | Refused | Close | None:
         """The next frame; None when the client has left."""
@@ -191,7 +224,7 @@ class Socket:
         """Handle a frame at a time, until the connection is gone."""
         while (frame := await self._next()) is not None:
             if isinstance(frame, Close):
-                self.end(frame)
+                self.end(frame, after_ms=WAIT_MS if frame is closes.TOO_MANY_FRAMES else 0)
                 await self._drain()
                 return
             if isinstance(frame, Refused):
@@ -213,17 +246,31 @@ class Socket:
             return
         try:
             async with asyncio.timeout(HANDLE_SECONDS):
-                await self._desk.check(self.caller, self._token)
+                if not isinstance(frame, Auth):
+                    await self._desk.check(self.caller, self._token)
                 await self._commands.handle(frame)
         except ServiceError as error:
             if isinstance(error, Unauthenticated):
-                self.end(closes.TOKEN_EXPIRED)
+                self.end(closes.TOKEN_EXPIRED if self._has_expired() else closes.SIGNED_OUT)
             self.refuse(getattr(frame, "id", None), error)
         except TimeoutError:
             self.end(closes.BUSY)
         except Exception as error:
             log.error("frame_failed", op=frame.op, exc_info=error)
             self.refuse(getattr(frame, "id", None), InternalError())
+
+
+def _change(old: Caller, new: Caller) -> Close | None:
+    """Why a connection of one caller cannot go on as another's, if it cannot."""
+    if _who(old) != _who(new):
+        return closes.FORBIDDEN
+    return closes.RIGHTS_CHANGED if old.permissions != new.permissions else None
+
+
+def _who(caller: Caller) -> tuple[object, ...]:
+    """A key is its token; people have one login after the other."""
+    key = caller.token_id if caller.kind is TokenKind.KEY else None
+    return caller.kind, caller.workspace_id, caller.actor, caller.inbox_id, key
 
 
 def _end(scope: asyncio.Timeout) -> None:

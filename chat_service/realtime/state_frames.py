@@ -4,7 +4,7 @@ Each side has its own form: customers are shown no id of staff but a typist's, a
 numbers.
 """
 
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -95,7 +95,6 @@ class State(Response):
     session_id: UUID | None
     read_states: list[ParticipantReadState] | CustomerReadStates | None = None
     presence: StaffPresence | CustomerPresence | None = None
-    queue: Any = None
     availability: AgentAvailability | None = None
 
 

@@ -6,6 +6,7 @@ positions, and no queue of events.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -15,6 +16,7 @@ import structlog
 from pydantic import BaseModel
 
 from chat_service import metrics
+from chat_service.events.persist import Left
 from chat_service.realtime import closes
 from chat_service.realtime.alarm import Bell, Watch
 from chat_service.realtime.closes import Close
@@ -27,7 +29,8 @@ from chat_service.schema import SessionId
 
 GOODBYE_SECONDS: Final = 1.0
 UNSAID: Final = 1_000
-"""So many answers may wait for a client that sends and does not read."""
+UNSAID_BYTES: Final = 524_288
+"""So many answers, and so much of them, may wait for a client that sends and does not read."""
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +42,7 @@ class Owner(Protocol):
     followings: dict[str, Followed]
 
     def unfollow(self, following: Followed) -> None: ...
+    async def confirm(self) -> None: ...
     async def see_again(self, session_id: SessionId) -> None: ...
 
 
@@ -51,6 +55,8 @@ class Writer:
         "_connection",
         "_send",
         "_unsaid",
+        "_unsaid_bytes",
+        "_is_doubted",
         "_dirty",
         "_slots",
         "_rechecked",
@@ -66,6 +72,8 @@ class Writer:
         self._connection = connection
         self._send = send
         self._unsaid: list[bytes] = []
+        self._unsaid_bytes = 0
+        self._is_doubted = False
         self._dirty: dict[Followed, None] = {}
         self._slots = Slots()
         self._rechecked: dict[SessionId, None] = {}
@@ -78,8 +86,11 @@ class Writer:
         """Have a frame sent, behind those that wait already."""
         if isinstance(frame, BaseModel):
             frame = frame.model_dump_json().encode()
-        self._unsaid.append(frame if isinstance(frame, bytes) else orjson.dumps(frame))
-        if len(self._unsaid) > UNSAID:
+        if not isinstance(frame, bytes):
+            frame = orjson.dumps(frame)
+        self._unsaid.append(frame)
+        self._unsaid_bytes += len(frame)
+        if len(self._unsaid) > UNSAID or self._unsaid_bytes > UNSAID_BYTES:
             self.end(closes.SLOW)
         self._wakeup.ring()
 
@@ -107,6 +118,11 @@ class Writer:
         self._slots.put(frame)
         self._wakeup.ring()
 
+    def doubt(self) -> None:
+        """Have its owner look again whether it may be here."""
+        self._is_doubted = True
+        self._wakeup.ring()
+
     def recheck(self, session_id: SessionId) -> None:
         """Have its owner look again at a session."""
         self._rechecked[session_id] = None
@@ -119,6 +135,8 @@ class Writer:
                 await self._go_on_saying()
         except TimeoutError:  # ours, or the system's own of a peer that acknowledges nothing
             self._end = closes.SLOW, 0
+        except OSError:
+            self._end = closes.GONE, 0
         except Exception as error:
             log.error("writer_failed", exc_info=error)
             self._end = closes.FAILED, 0
@@ -131,8 +149,8 @@ class Writer:
         while self._end is None:
             await self._wait()
             await self._say_all()
+            await self._look_again()
             await self._pull_all()
-            await self._recheck_all()
             await self._say_slots()
         await self._say_all()
 
@@ -142,7 +160,7 @@ class Writer:
 
     async def _wait(self) -> None:
         """Until there is something to send, or time has brought something."""
-        await self._wakeup.wait(self._connection.next_due(time.monotonic()))
+        await self._wakeup.wait(self._next_due())
         due = self._connection.due(time.monotonic())
         if isinstance(due, Close):
             self.end(due)
@@ -151,31 +169,48 @@ class Writer:
         if self._owner.expires_at is not None and self._owner.expires_at <= self._desk.clock():
             self.end(closes.TOKEN_EXPIRED)
 
+    def _next_due(self) -> float:
+        """In how many seconds time may have brought something."""
+        due = self._connection.next_due(time.monotonic())
+        if self._owner.expires_at is None:
+            return due
+        return min(due, (self._owner.expires_at - self._desk.clock()).total_seconds())
+
     async def _say_all(self) -> None:
         while self._unsaid:
-            saying, self._unsaid = self._unsaid, []
+            saying, self._unsaid, self._unsaid_bytes = self._unsaid, [], 0
             for frame in saying:
                 await self._say(frame)
 
     async def _say_slots(self) -> None:
         """What is not in the log waits for all that is."""
-        if self._slots and not self._dirty:
-            for frame in self._slots.take(now=time.monotonic()):
-                await self._say(frame.data)
+        if self._slots and not self._dirty and self._end is None:
+            await self._say_each([each.data for each in self._slots.take(now=time.monotonic())])
 
     async def _pull_all(self) -> None:
         """One batch of each stream that has something, so that none waits for another's backlog."""
         for following in list(self._dirty):
-            if following not in self._dirty:
-                continue  # It was left while another one was told.
+            if self._end is not None or self._is_doubted:
+                return
+            # It was left while another one was told, or may not be told any more.
+            if following not in self._dirty or following.session_id in self._rechecked:
+                continue
             del self._dirty[following]
-            frames, goes_on = await following.next()
+            try:
+                frames, goes_on = await following.next()
+            except Left:
+                continue
             if not goes_on:
                 self._owner.unfollow(following)
-            for frame in frames:
-                await self._say(frame)
+            await self._say_each(frames)
             if frames and goes_on:
                 self._go_on(following)
+
+    async def _say_each(self, frames: Sequence[bytes]) -> None:
+        """What is told for as long as the caller may be told it."""
+        for frame in frames:
+            if self._end is None:
+                await self._say(frame)
 
     def _go_on(self, following: Followed) -> None:
         """Look again at once where there is more, unless it was left while its frames were sent."""
@@ -186,9 +221,14 @@ class Writer:
         if following.is_late(time.monotonic()):
             self.end(closes.SLOW)
 
-    async def _recheck_all(self) -> None:
-        while self._rechecked:
-            await self._owner.see_again(self._rechecked.popitem()[0])
+    async def _look_again(self) -> None:
+        """Before anything is told that is not for who has lost a right meanwhile."""
+        if self._is_doubted:
+            self._is_doubted = False
+            await self._owner.confirm()
+        for session_id in list(self._rechecked):
+            del self._rechecked[session_id]
+            await self._owner.see_again(session_id)
 
     async def _say(self, frame: bytes) -> None:
         self._watch.begin()
@@ -198,6 +238,8 @@ class Writer:
 
     async def close(self, close: Close, after_ms: int = 0) -> None:
         """Say goodbye, if the client still reads, and close."""
+        if close is closes.GONE:
+            return
         metrics.CLOSES.labels(close.code).inc()
         goodbye = Goodbye(
             code=close.code, reason=close.reason, reconnect=close.reconnect, after_ms=after_ms

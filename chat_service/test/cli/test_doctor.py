@@ -133,7 +133,8 @@ async def whole(address: Address) -> AsyncIterator[str]:
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection(*address.place.split(":"))
-        far_writer.write((await reader.readuntil(b"\r\n\r\n")).replace(b"HTTP/1.1", b"HTTP/1.0"))
+        head = await reader.readuntil(b"\r\n\r\n")
+        far_writer.write(head.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Upgrade", b"Downgrade"))
         writer.write(await far_reader.read())
         for each in (far_writer, writer):
             each.close()

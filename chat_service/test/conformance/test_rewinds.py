@@ -225,3 +225,20 @@ async def test_failover_rewind_under_live_connections_resets_everyone(
                 await Listening(place, who, session_id, cursor).be_told(group)
         await stage.copy.restore()
         await say_all(customer, session_id, *(f"other {number}" for number in range(others)))
+
+
+async def test_a_session_that_is_no_more_ends_its_stream_and_leaves_the_socket(
+    stage: Stage,
+) -> None:
+    async with running(stage.config) as nodes:
+        _, boss = stage.people(nodes[0].client)
+        ada = await replace(stage.workspace, client=nodes[0].client).customer()
+        lost = (await ada.start("lost"))["session"]["id"]
+        async with nodes[-1].address.socket(boss) as socket:
+            for session_id in (stage.session_id, lost):
+                await socket.follow(session_id)
+            await stage.copy.restore()
+            ended = await socket.until("unsubscribed", stream=f"session:{lost}")
+            assert (ended["code"], ended["resubscribe"]) == ("not_found", False)
+            await socket.say(op="ping", t=7)
+            await socket.until("pong", t=7)

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from chat_service.events.feed import Reset
+from chat_service.events.persist import RETRY_SECONDS
 from chat_service.events.pump import RENDER_TRIES
-from chat_service.events.subscription import GONE_SECONDS, PULL_BYTES, RETRY_SECONDS
+from chat_service.events.subscription import GONE_SECONDS, PULL_BYTES
 from chat_service.test.events.simulated.scene import Scene, settle, virtually
 
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+import attrs
 import httpx2
 import pytest
 import schemathesis
@@ -74,6 +75,8 @@ async def target(
     if backend == "postgres":
         url = request.getfixturevalue("fresh_database")("schemathesis")
     config = config_of(url, folder)
+    # Nobody listens to its broker, which waits at the end for a loop that is not its own.
+    config = attrs.evolve(config, broker=attrs.evolve(config.broker, answer_seconds=0.1))
     async with running(create_app(config)) as workspace:
         stage = await build_stage(workspace)
     DOOR.service = create_app(config)
