@@ -163,10 +163,14 @@ def _open_sqlite(url: URL, config: Database) -> AsyncEngine:
 
     def prepare(connection: DBAPIConnection, _: object) -> None:
         connection.isolation_level = None  # BEGIN is ours, below
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        try:
+            cursor = connection.cursor()
+            for pragma in pragmas:
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+        except BaseException:
+            connection.close()  # nobody else knows of it yet
+            raise
 
     listen(engine.sync_engine, "connect", prepare)
     listen(engine.sync_engine, "begin", _begin_sqlite)

@@ -154,13 +154,12 @@ async def test_connections_that_are_all_taken_are_told(tmp_path: Path) -> None:
 async def on_sqlite(tmp_path: Path) -> AsyncIterator[Workspace]:
     """A workspace on a SQLite file of its own, whose writers do not wait for foreign programs."""
     async with started(config_of(f"sqlite:///{tmp_path / 'chat.db'}", tmp_path)) as service:
-        await service.database.engine.dispose()
-        listen(service.database.engine.sync_engine, "connect", _impatient)
+        listen(service.database.engine.sync_engine, "checkout", _impatient)
         async with client_of(service) as client:
             yield await build_workspace(service, client)
 
 
-def _impatient(connection: sqlite3.Connection, _: object) -> None:
+def _impatient(connection: sqlite3.Connection, *_: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA busy_timeout=0")
     cursor.close()
