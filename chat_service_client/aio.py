@@ -12,7 +12,7 @@ from chat_service_client.errors import Problem
 from chat_service_client.following import SILENCE_SECONDS, Follower
 from chat_service_client.position import Event
 from chat_service_client.requests import Call, Json
-from chat_service_client.retry import Backoff, wait_after
+from chat_service_client.retry import STEADY_SECONDS, Backoff, wait_after
 
 TIMEOUT = httpx2.Timeout(15.0)
 
@@ -22,7 +22,8 @@ class AsyncChat:
 
     `token` is a customer's, an agent's, or an API key; `begin` and `sign_in` get one. Reads and safe
     repeats are tried again for `patience` seconds; then the last error is raised. A connection on
-    which nothing came for `silence` seconds counts as lost: the service speaks more often.
+    which nothing came for `silence` seconds counts as lost: the service speaks more often. After
+    one that held for `steady` seconds the waits between two tries begin anew at half a second.
     """
 
     def __init__(
@@ -32,11 +33,13 @@ class AsyncChat:
         *,
         patience: float = 60.0,
         silence: float = SILENCE_SECONDS,
+        steady: float = STEADY_SECONDS,
     ) -> None:
         self.token = token
         self._refresh_token: str | None = None
         self._patience = patience
         self._silence = silence
+        self._steady = steady
         self._http = httpx2.AsyncClient(base_url=url, timeout=TIMEOUT)
 
     async def __aenter__(self) -> Self:
@@ -92,10 +95,14 @@ class AsyncChat:
     def follow(self, session_id: str, *, after: str | None = None) -> AsyncGenerator[Event, None]:
         """The session's events behind a cursor, from the first on, for ever: each once, in order.
 
-        Keep `event["cursor"]` with what the event changed, to go on from there another time.
-        Raises ResetByServer where the log was set back, and Problem where the right is lost.
+        Keep `event["cursor"]` with what the event changed, to go on from there another time. There
+        is an end where the service closes with 1000. Raises ResetByServer where the log was set
+        back, and Problem where the right is lost.
         """
-        follower = Follower(self, self._http, session_id, after=after, silence=self._silence)
+        backoff = Backoff(steady=self._steady)
+        follower = Follower(
+            self, self._http, session_id, after=after, silence=self._silence, backoff=backoff
+        )
         return follower.events()
 
     async def call(self, call: Call) -> Json:
@@ -116,17 +123,20 @@ class AsyncChat:
         try:
             return await self._once(call)
         except Problem as problem:
-            if problem.status != 401 or self._refresh_token is None:
+            if problem.status != 401 or not self.renewable:
                 raise
         await self.renew()
         return await self._once(call)
 
-    async def renew(self) -> bool:
-        """A new token for the customer; whether there is one, as others have to sign in again."""
-        if self._refresh_token is None:
-            return False
+    @property
+    def renewable(self) -> bool:
+        """Whether a token that has ended can be renewed, as others have to sign in again."""
+        return self._refresh_token is not None
+
+    async def renew(self) -> None:
+        """Get a new token for the customer, in one try. Raises Problem where there is none."""
+        assert self._refresh_token is not None
         self._keep(await self._once(requests.refresh(self._refresh_token)))
-        return True
 
     async def _once(self, call: Call) -> Json:
         response = await self._http.request(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Final, Protocol
@@ -15,9 +16,10 @@ from httpx2.websockets import (
 )
 
 from chat_service_client import requests
+from chat_service_client.closing import Ended, NotHere
 from chat_service_client.errors import Problem, ResetByServer
-from chat_service_client.position import Event, Position
-from chat_service_client.requests import Call, Json
+from chat_service_client.position import Event, Gap, Position
+from chat_service_client.requests import Json
 from chat_service_client.retry import Backoff
 
 SILENCE_SECONDS: Final = 40.0
@@ -26,10 +28,11 @@ WAIT_SECONDS: Final = 20.0
 SOME_FAILURES: Final = 2
 """So many in a row without an event, and another transport is tried."""
 RESETS: Final = {"cursor_expired", "cursor_ahead", "cursor_mismatch"}
-FRAME_BYTES: Final = 1 << 20
+FRAME_BYTES: Final = 256 * 1024
+"""Frames have 64 KiB, or a single event of up to twice as much."""
 UNREAD_EVENTS: Final = 64
-TOKEN_EXPIRED: Final = 4001
-SIGN_IN_AGAIN: Final = 4501
+
+logger = logging.getLogger(__name__)
 
 
 class Calls(Protocol):
@@ -37,34 +40,10 @@ class Calls(Protocol):
 
     token: str | None
 
-    async def call(self, call: Call) -> Json: ...
-    async def renew(self) -> bool: ...
-    def headers(self) -> dict[str, str]: ...
-
-
-class NotHere(Exception):
-    """This transport does not come through."""
-
-
-class Ended(Exception):
-    """The service closed the socket, and wants nobody back before `after` seconds."""
-
-    def __init__(self, code: int, reason: str, after: float = 0.0) -> None:
-        super().__init__(f"{code} {reason}")
-        self.code = code
-        self.reason = reason
-        self.after = after
-
     @property
-    def is_final(self) -> bool:
-        """Whether nobody is to come again by himself."""
-        return self.code in (1008, 1009) or 4500 <= self.code < 5000
-
-    def problem(self) -> Problem:
-        """What is told where that is the end of it."""
-        status = 401 if self.code in (TOKEN_EXPIRED, SIGN_IN_AGAIN) else 403
-        document = {"code": str(self.code), "detail": self.reason}
-        return Problem(status, document, retry_after=None)
+    def renewable(self) -> bool: ...
+    async def renew(self) -> None: ...
+    def headers(self) -> dict[str, str]: ...
 
 
 class Follower:
@@ -78,19 +57,22 @@ class Follower:
         *,
         after: str | None,
         silence: float,
+        backoff: Backoff,
     ) -> None:
         self._calls = calls
         self._http = http
         self._silence = silence
         self._session_id = session_id
         self._position = Position(after)
-        self._backoff = Backoff()
+        self._backoff = backoff
+        self._expired = False
+        """Whether the token has ended, and there is no other yet."""
         self._opened: float | None = None
         """When the connection of now was there."""
         self._path = f"/v1/sessions/{session_id}/events"
 
     async def events(self) -> AsyncGenerator[Event, None]:
-        """Each event once and in order, until the caller has enough."""
+        """Each event once and in order, until the caller has enough or the service closes."""
         transports: list[Callable[[], AsyncGenerator[Event, None]]] = [
             self._over_websocket,
             self._over_sse,
@@ -98,30 +80,50 @@ class Follower:
         ]
         failures = 0
         while True:
-            asked = 0.0
             self._opened = None
+            failed: Exception | None = None
             try:
+                await self._renew()
                 async with aclosing(self._applied(transports[0])) as events:
                     async for event in events:
                         failures = 0
-                        self._backoff.reset()
                         yield event
             except NotHere:
                 transports.append(transports.pop(0))
                 continue
             except Ended as end:
-                asked = end.after
-                await self._closed(end)
-            except Problem as problem:
-                await self._refused(problem)
-            except (httpx2.TransportError, HTTPXWSException, TimeoutError):
-                pass
+                if end.is_normal:
+                    return
+                failed = end.problem()
+            except (Problem, Gap, httpx2.TransportError, HTTPXWSException, TimeoutError) as error:
+                failed = error
+            asked = self._judge(failed)
             failures += 1
             self._backoff.held(self._lasted())
             if failures > SOME_FAILURES:
                 failures = 0
                 transports.append(transports.pop(0))
             await asyncio.sleep(self._backoff.next(asked))
+
+    async def _renew(self) -> None:
+        """Have another token, where the one of now has ended."""
+        if self._expired:
+            await self._calls.renew()
+            self._expired = False
+
+    def _judge(self, failed: Exception | None) -> float:
+        """For how many seconds the service wants nobody back; what is final is raised."""
+        if isinstance(failed, Gap):
+            logger.error("session %s: the service left out events: %s", self._session_id, failed)
+        if not isinstance(failed, Problem):
+            return 0.0
+        if failed.code in RESETS:
+            raise ResetByServer(failed.code)
+        if failed.status == 401 and self._calls.renewable and not self._expired:
+            self._expired = True
+        elif not failed.retryable:
+            raise failed
+        return failed.retry_after or 0.0
 
     def _open(self) -> None:
         """The connection of now is there."""
@@ -141,21 +143,6 @@ class Follower:
             async for event in events:
                 for new in self._position.apply([event]):
                     yield new
-
-    async def _refused(self, problem: Problem) -> None:
-        """What cannot be repeated is raised; a token that has ended is renewed."""
-        if problem.code in RESETS:
-            raise ResetByServer(problem.code)
-        renewed = problem.status == 401 and await self._calls.renew()
-        if not renewed and not problem.retryable:
-            raise problem
-
-    async def _closed(self, end: Ended) -> None:
-        """Go on after a closed socket, with another token where that was the reason, or raise."""
-        if end.code in (TOKEN_EXPIRED, SIGN_IN_AGAIN):
-            await self._refused(end.problem())
-        elif end.is_final:
-            raise end.problem()
 
     async def _over_websocket(self) -> AsyncGenerator[Event, None]:
         """The socket lives in a task of its own, which waits where its events are not taken."""

@@ -6,6 +6,10 @@ from typing import Any
 Event = dict[str, Any]
 
 
+class Gap(Exception):
+    """An event is missing, which a service that keeps its promise never causes."""
+
+
 class Position:
     """How far a session has been followed: the cursor to go on from, and the number behind it."""
 
@@ -16,20 +20,16 @@ class Position:
     def apply(self, events: Iterable[Event]) -> Iterator[Event]:
         """The events that are new, each once and in order; what is behind is left out.
 
-        Raises ValueError where one is missing, which a service that keeps its promise never causes.
+        Raises Gap where one is missing: go on from the cursor, to which it was not applied.
         """
         for event in events:
             number = event["seq"]
             if number <= self.number:
                 continue
             if number != self.number + 1:
-                raise ValueError(f"event {number} came after {self.number}")
+                raise Gap(f"event {number} came after {self.number}")
             self.number, self.cursor = number, event["cursor"]
             yield event
-
-    def jump(self, cursor: str) -> None:
-        """Go on from elsewhere: the session was read anew."""
-        self.cursor, self.number = cursor, _number(cursor)
 
 
 def _number(cursor: str | None) -> int:

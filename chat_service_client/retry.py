@@ -9,15 +9,19 @@ from chat_service_client.errors import Problem
 
 FIRST_SECONDS = 0.5
 MOST_SECONDS = 30.0
-STEADY_SECONDS = 1.0
-"""A connection that held so long worked, even if nothing happened meanwhile."""
+STEADY_SECONDS = 60.0
+"""A connection that held so long worked; one that is cut sooner may be part of the trouble."""
 
 
 @dataclass(slots=True)
 class Backoff:
-    """The waits of one thing that is tried again and again."""
+    """The waits of one thing that is tried again and again.
+
+    A connection that was there for `steady` seconds makes the next failure a first one.
+    """
 
     seconds: float = FIRST_SECONDS
+    steady: float = STEADY_SECONDS
 
     def next(self, asked: float | None = None) -> float:
         """How long to wait now, in seconds; at least what the service asked for."""
@@ -25,14 +29,10 @@ class Backoff:
         self.seconds = min(self.seconds * 2, MOST_SECONDS)
         return max(wait, asked or 0.0)
 
-    def reset(self) -> None:
-        """It worked: the next failure is a first one."""
-        self.seconds = FIRST_SECONDS
-
     def held(self, seconds: float) -> None:
-        """A connection was there so long: if it was steady, its end is a first failure."""
-        if seconds >= STEADY_SECONDS:
-            self.reset()
+        """A connection was there so long before it ended."""
+        if seconds >= self.steady:
+            self.seconds = FIRST_SECONDS
 
 
 def wait_after(error: Exception, backoff: Backoff) -> float | None:

@@ -1,7 +1,7 @@
 """The client without `async`: the same one, run in an event loop of its own."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -64,12 +64,12 @@ class Chat:
         """The session's events behind a cursor, for ever: each once, in order."""
         events = self._chat.follow(session_id, after=after)
         try:
-            while True:
-                yield self._runner.run(_next(events))
+            while (event := self._runner.run(_next(events))) is not None:
+                yield event
         finally:
             self._runner.run(events.aclose())
 
 
-async def _next(events: Any) -> Event:
-    event: Event = await anext(events)
-    return event
+async def _next(events: AsyncIterator[Event]) -> Event | None:
+    """The next one; None at the end."""
+    return await anext(events, None)

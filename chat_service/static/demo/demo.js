@@ -20,7 +20,8 @@ async function call(method, path, token, body) {
 }
 
 class Side {
-  constructor(name) {
+  constructor(name, signIn) {
+    this.signIn = signIn;
     this.section = document.getElementById(name);
     this.log = this.section.querySelector("ol");
     this.form = this.section.querySelector("form");
@@ -49,8 +50,14 @@ class Side {
   open(session, cursor) {
     this.session = session;
     this.log.replaceChildren();
-    this.socket?.close(1000);
-    this.socket = follow(location.origin, this.token, session, cursor, (event) => this.show(event));
+    const token = (renew) => (renew ? this.renew() : this.token);
+    follow(location.origin, token, session, cursor, (event) => this.show(event));
+  }
+
+  async renew() {
+    this.signedIn = await this.signIn(this.signedIn);
+    this.token = this.signedIn.access_token;
+    return this.token;
   }
 
   show(event) {
@@ -72,20 +79,19 @@ class Side {
 }
 
 const given = await call("GET", "/demo/credentials.json");
-const customer = new Side("customer");
-const agent = new Side("agent");
+const customer = new Side("customer", (before) =>
+  before
+    ? call("POST", "/v1/auth/token", null, { refresh_token: before.refresh_token })
+    : call("POST", `/v1/inboxes/${given.inbox_key}/customers`, null, { profile: { name: "Carla" } }),
+);
+const agent = new Side("agent", () =>
+  call("POST", "/v1/auth/sign-in", null, { email: given.email, password: given.password }),
+);
 
-const begun = await call("POST", `/v1/inboxes/${given.inbox_key}/customers`, null, {
-  profile: { name: "Carla" },
-});
-customer.token = begun.access_token;
+await customer.renew();
 const started = await call("POST", "/v1/sessions", customer.token, { client_session_id: id() });
 customer.open(started.session.id, "c1.p.0");
 
-const signedIn = await call("POST", "/v1/auth/sign-in", null, {
-  email: given.email,
-  password: given.password,
-});
-agent.token = signedIn.access_token;
+await agent.renew();
 agent.open(started.session.id, "c1.s.0");
 document.body.dataset.ready = "true";

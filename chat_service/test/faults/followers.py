@@ -130,7 +130,11 @@ class Restless(Subscriber):
 
 
 class WithClient(Subscriber):
-    """Uses the Python client, which knows what to do by itself, at one address."""
+    """Uses the Python client, which knows what to do by itself, at one address.
+
+    Connections are cut here every few seconds: one that held for a second counts as steady, for
+    there would be more waiting than following.
+    """
 
     def __init__(self, name: str, chat: Chat, who: Chatter, notes: Notes, *, address: str) -> None:
         super().__init__(name, chat, who, notes)
@@ -138,7 +142,7 @@ class WithClient(Subscriber):
 
     async def follow(self) -> None:
         """Follow the chat until cancelled."""
-        async with AsyncChat(self._address, self._person.token) as chat:
+        async with AsyncChat(self._address, self._person.token, steady=1.0) as chat:
             with self._listening() as ear:
                 try:
                     async with aclosing(chat.follow(self.session_id)) as events:
