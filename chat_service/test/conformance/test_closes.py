@@ -91,6 +91,20 @@ async def test_goodbye_and_close_code_table_is_honoured_by_sdk(
 
 
 @pytest.mark.conformance(44)
+@pytest.mark.parametrize("goodbye", [True, False], ids=["goodbye", "silent"])
+async def test_nothing_more_is_done_after_a_normal_close(
+    workspace: Workspace, goodbye: bool
+) -> None:
+    customer = await workspace.customer()
+    session_id = (await customer.start())["session"]["id"]
+    closing = Closing(workspace.service, 1000, goodbye=goodbye)
+    async with served(closing) as address, asyncio.timeout(PATIENCE):
+        async with AsyncChat(f"http://{address.place}", customer.token) as chat:
+            assert [event async for event in chat.follow(session_id)] == []
+    assert (len(closing.opened), closing.asked) == (1, [])
+
+
+@pytest.mark.conformance(44)
 @pytest.mark.parametrize("code", [4001, 4501])
 async def test_a_customer_comes_again_with_another_token(workspace: Workspace, code: int) -> None:
     closing = Closing(workspace.service, code, goodbye=True)
