@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final, Protocol
 
 import httpx2
@@ -14,6 +14,7 @@ from httpx2.websockets import (
     WebSocketDisconnect,
     WebSocketUpgradeError,
 )
+from wsproto.utilities import LocalProtocolError
 
 from chat_service_client import requests
 from chat_service_client.closing import Ended, NotHere
@@ -186,14 +187,14 @@ class Follower:
     ) -> Exception:
         """Talk until there is an end, which is given back: the socket would wrap what is raised."""
         try:
-            await socket.send_json({"op": "hello", "token": self._calls.token})
-            await socket.send_json(self._subscribe())
+            await _say(socket, {"op": "hello", "token": self._calls.token})
+            await _say(socket, self._subscribe())
             while True:
                 frame = json.loads(await socket.receive_text(self._silence))
                 for event in self._heard(frame):
                     await heard.put(event)
                 if frame["op"] == "ping":
-                    await socket.send_json({"op": "pong", "t": frame["t"]})
+                    await _say(socket, {"op": "pong", "t": frame["t"]})
         except Exception as error:
             return error
 
@@ -262,3 +263,9 @@ class Follower:
             self._open()
             for event in page["data"]:
                 yield event
+
+
+async def _say(socket: AsyncWebSocketSession, frame: Json) -> None:
+    """Send a frame; where the far end has just closed, its code is what is received next."""
+    with suppress(LocalProtocolError):
+        await socket.send_json(frame)

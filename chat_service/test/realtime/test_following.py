@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from chat_service.test.realtime.scripted import Part, Scripted, event
 from chat_service.test.realtime.talkers import PATIENCE
 from chat_service_client import AsyncChat, Chat, Problem
 from chat_service_client.following import Follower
+from chat_service_client.position import Event
 from chat_service_client.retry import Backoff
 
 LARGEST = "\x01" * 16 * 1024
@@ -69,33 +70,39 @@ class Expiring:
         await self._service(scope, receive, send)
 
 
-async def first_event(workspace: Workspace, expiring: Expiring) -> dict[str, Any]:
-    """What a new customer is told first of a session of his own."""
+@asynccontextmanager
+async def following(
+    workspace: Workspace, expiring: Expiring
+) -> AsyncIterator[AsyncGenerator[Event, None]]:
+    """What a new customer is told of a session of his own, which has one event."""
     async with served(expiring) as address, AsyncChat(f"http://{address.place}") as chat:
         await chat.begin(workspace.inbox_key)
         session = await chat.start("Hello")
         async with asyncio.timeout(PATIENCE), aclosing(chat.follow(session["id"])) as events:
-            return await anext(events)
+            yield events
 
 
 @pytest.mark.parametrize("answer", [unavailable, cut])
 async def test_a_renewal_that_fails_is_tried_again(workspace: Workspace, answer: Answer) -> None:
     expiring = Expiring(workspace.service, answer)
-    assert (await first_event(workspace, expiring))["seq"] == 1
+    async with following(workspace, expiring) as events:
+        assert (await anext(events))["seq"] == 1
     assert (len(expiring.renewals), expiring.sockets) == (2, 2)
 
 
 async def test_a_renewal_waits_for_as_long_as_it_is_asked_to(workspace: Workspace) -> None:
     expiring = Expiring(workspace.service, unavailable)
-    await first_event(workspace, expiring)
+    async with following(workspace, expiring) as events:
+        await anext(events)
     first, again = expiring.renewals
     assert again - first >= 0.95
 
 
 async def test_a_renewal_that_is_refused_is_the_end(workspace: Workspace) -> None:
     expiring = Expiring(workspace.service, refused)
-    with pytest.raises(Problem, match="invalid_grant"):
-        await first_event(workspace, expiring)
+    async with following(workspace, expiring) as events:
+        with pytest.raises(Problem, match="invalid_grant"):
+            await anext(events)
     assert (len(expiring.renewals), expiring.sockets) == (1, 1)
 
 
