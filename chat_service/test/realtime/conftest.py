@@ -38,9 +38,11 @@ async def served(application: Any, *, ws: Any = "websockets-sansio") -> AsyncIte
     server = _Server(config)
     with listen("127.0.0.1", 0) as sock:
         running = asyncio.create_task(server.serve(sockets=[sock]))
-        yield Address(f"127.0.0.1:{sock.getsockname()[1]}")
-        server.should_exit = True
-        await running
+        try:
+            yield Address(f"127.0.0.1:{sock.getsockname()[1]}")
+        finally:
+            server.should_exit = True
+            await asyncio.wait([running])
 
 
 @pytest.fixture(scope="session")
