@@ -24,7 +24,8 @@ def command(check: bool, to: str | None) -> None:
 
 
 async def _migrate(check: bool, to: str | None) -> None:
-    engine = open_engine(load_config().database)
+    # To wait for another one that migrates, or to rewrite a large table, takes what it takes.
+    engine = open_engine(load_config().database, answer_seconds=None)
     try:
         if check:
             await migrations.check(engine)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.event import listen
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -81,12 +81,20 @@ POSTGRES_SETTINGS: Final = {
 }
 
 
-def open_engine(config: Database) -> AsyncEngine:
-    """An engine for `config.url`; nothing is connected yet."""
+ANSWER_SECONDS: Final = 15.0
+"""Longer than any statement may take: so long only a machine is silent that is gone."""
+
+
+def open_engine(config: Database, *, answer_seconds: float | None = ANSWER_SECONDS) -> AsyncEngine:
+    """An engine for `config.url`; nothing is connected yet.
+
+    A PostgreSQL server that is silent for longer than `answer_seconds` is given up with a
+    TimeoutError; with None it is waited for as long as its connection lives.
+    """
     url = make_url(config.url)
     if url.get_backend_name() == "sqlite":
         return _open_sqlite(url, config)
-    return create_async_engine(
+    engine = create_async_engine(
         asyncpg_url(url),
         pool_size=config.pool_size,
         max_overflow=0,
@@ -98,9 +106,12 @@ def open_engine(config: Database) -> AsyncEngine:
         connect_args={
             "server_settings": POSTGRES_SETTINGS | _commit_setting(config),
             "timeout": config.pool_seconds,
+            "command_timeout": answer_seconds,
             "prepared_statement_cache_size": 500,
         },
     )
+    listen(engine.sync_engine, "handle_error", _give_up)
+    return engine
 
 
 def asyncpg_url(url: URL) -> URL:
@@ -129,6 +140,12 @@ def open_sessionmaker(engine: AsyncEngine, *, write: bool) -> async_sessionmaker
 def is_sqlite(engine: AsyncEngine) -> bool:
     """Whether the engine speaks to SQLite; the only other database is PostgreSQL."""
     return engine.dialect.name == "sqlite"
+
+
+def _give_up(context: ExceptionContext) -> None:
+    """Where one connection is silent for too long, no request waits on another of the same age."""
+    if isinstance(context.original_exception, TimeoutError):
+        context.invalidate_pool_on_disconnect = True
 
 
 def _to_json(value: Any) -> str:
