@@ -32,6 +32,7 @@ from chat_service.reports.follower import MessageCounter
 from chat_service.requests import Framework
 from chat_service.schema import Clock, ProcessId, WorkspaceId, new_id, utc_now
 from chat_service.server.asgi import KeepWrites
+from chat_service.server.background import spawn
 from chat_service.server.drain import Drain
 from chat_service.site import Site
 from chat_service.tokens import Keys, load_secret_key
@@ -100,11 +101,11 @@ class Service:
         settings = self.config.database
         metrics.CONNECTIONS_ALLOWED.set(settings.pool_size)
         metrics.DATABASE.labels(self.database.engine.dialect.name, settings.profile).set(1)
-        self._tasks.add(asyncio.create_task(self.sampler.run()))
+        self._tasks.add(spawn(self.sampler.run))
         await self.hub.start()
         await self.states.start()
-        for work in (self.hub.feeds.run(), self.followers.run()):
-            self._tasks.add(asyncio.create_task(work))
+        for work in (self.hub.feeds.run, self.followers.run):
+            self._tasks.add(spawn(work))
 
     async def stop(self) -> None:
         """Finish what the lanes hold and let the database go."""

@@ -5,7 +5,7 @@ last value counts; typing is said at most once. Neither is in the log.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from random import uniform
 from typing import Any, Final, Protocol, cast
@@ -37,6 +37,7 @@ from chat_service.schema import (
     Visibility,
     WorkspaceId,
 )
+from chat_service.server.background import spawn
 from chat_service.sessions import queries as sessions
 from chat_service.sessions import watermarks
 from chat_service.sessions.marks import Place
@@ -82,14 +83,14 @@ class States:
 
     async def start(self) -> None:
         """Begin to write, to tell and to forget."""
-        parts: tuple[Coroutine[Any, Any, None], ...] = (
-            self._board.run(),
-            self._receipts.run(),
-            self._company.agents.run(),
-            self._keep_time(),
-            self._check(),
+        parts = (
+            self._board.run,
+            self._receipts.run,
+            self._company.agents.run,
+            self._keep_time,
+            self._check,
         )
-        self._tasks = [asyncio.create_task(part) for part in parts]
+        self._tasks = [spawn(part) for part in parts]
 
     async def stop(self) -> None:
         """Write what waits, and let the agents of this process be seen a little longer."""
