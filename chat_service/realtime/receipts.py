@@ -1,7 +1,7 @@
 """Read marks that come as frames: written in the background, each in its turn, many in one commit."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import groupby
 from typing import Final
@@ -57,20 +57,30 @@ class Receipts:
         self._wakeup.clear()
 
     async def _write(self, marks: Iterable[Mark]) -> None:
-        """One transaction for each workspace; what cannot be written now is tried again."""
         for _, group in groupby(sorted(marks, key=_workspace), key=_workspace):
-            together = list(group)
-            try:
-                async with transaction() as db:
-                    await watermarks.raise_marks(db, together, now=self._clock())
-            except ServiceError as error:
-                log.warning("marks_not_written", marks=len(together), exc_info=error)
-                self._again(together)
-            except Exception as error:
-                log.error("marks_lost", marks=len(together), exc_info=error)
-            else:
-                for mark in together:
-                    self._moved(mark.place)
+            await self._write_together(list(group))
+
+    async def _write_together(self, marks: Sequence[Mark]) -> None:
+        """One transaction for a workspace; what cannot be written now is tried again.
+
+        A fault of a mark is narrowed down by halves until that mark is alone.
+        """
+        try:
+            async with transaction() as db:
+                await watermarks.raise_marks(db, marks, now=self._clock())
+        except ServiceError as error:
+            log.warning("marks_not_written", marks=len(marks), exc_info=error)
+            self._again(marks)
+        except Exception as error:
+            if len(marks) == 1:
+                log.error("mark_lost", session=str(marks[0].session_id), exc_info=error)
+                return
+            half = len(marks) // 2
+            await self._write_together(marks[:half])
+            await self._write_together(marks[half:])
+        else:
+            for mark in marks:
+                self._moved(mark.place)
 
     def _again(self, marks: Iterable[Mark]) -> None:
         for mark in marks:
