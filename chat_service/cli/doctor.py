@@ -151,5 +151,5 @@ def _stream(url: str) -> Finding:
                 moments.append(time.monotonic())
     gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
     if len(moments) == 3 and min(gaps) > BUFFERED_SECONDS:
-        return Finding(name, True, "each event comes when it is sent; so does a long-poll's answer")
+        return Finding(name, True, "each event comes when it is sent")
     return Finding(name, False, f"{len(moments)} of 3 events, held back on the way", UNHINDERED)
