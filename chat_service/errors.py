@@ -354,7 +354,10 @@ class Unavailable(ServiceError):
 
 
 class Overloaded(Unavailable):
-    """More messages wait than the service takes. Send the same request again."""
+    """More waits than the service takes: messages, or the streams and long-polls of one caller.
+
+    Send the same request again.
+    """
 
     code, title = "overloaded", "Too many messages wait"
 

@@ -7,6 +7,8 @@ read first and its handler runs alone. Everything else goes the framework's own 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -17,6 +19,16 @@ from werkzeug.exceptions import BadHost
 from werkzeug.routing import MapAdapter
 
 from chat_service.server.asgi import WRITES
+
+_ends: ContextVar[ExitStack] = ContextVar("what is done at the end of the request")
+
+
+def at_end(function: Callable[[], None]) -> None:
+    """Have something done when this request is over, whatever ended it.
+
+    The body of an answer cannot see to that itself: whoever leaves early has none begun.
+    """
+    _ends.get().callback(function)
 
 
 class Framework(Quart):
@@ -49,7 +61,14 @@ class HttpConnection(ASGIHTTPConnection):
     async def __call__(
         self, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
     ) -> None:
-        """Answer the request."""
+        """Answer the request, and then do what was asked for by `at_end`."""
+        with ExitStack() as ends:
+            _ends.set(ends)
+            await self._answer(receive, send)
+
+    async def _answer(
+        self, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+    ) -> None:
         if self.scope["method"] not in WRITES:
             await super().__call__(receive, send)
             return

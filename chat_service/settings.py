@@ -137,6 +137,8 @@ class Realtime:
     subscriptions: int = _bounded(100, 1, 1_000)
     sockets_per_customer: int = _bounded(5, 1, 1_000)
     sockets_per_agent: int = _bounded(20, 1, 1_000)
+    streams_per_principal: int = _bounded(100, 1, 100_000)
+    """Server-sent events and long-polls that wait, together."""
     lag_events: int = _bounded(5_000, 100, 1_000_000)
     head_check_seconds: float = _bounded(5.0, 0.1, 60)
     """How late an event may come where the broker delivers nothing."""

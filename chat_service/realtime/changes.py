@@ -20,7 +20,7 @@ from chat_service.realtime.hub import Door, Hub
 from chat_service.realtime.list_source import FAR_BEHIND, has_left, moves
 from chat_service.realtime.listener import Listener
 from chat_service.realtime.session_list import FRAME_SECONDS, SILENT_ROWS, Entry
-from chat_service.realtime.streams import HEARTBEAT_SECONDS, OPENING, sse_event
+from chat_service.realtime.streams import HEARTBEAT_SECONDS, OPENING, heartbeat, sse_event
 from chat_service.realtime.transport import ChangesPage
 from chat_service.schema import Cursor, SessionId, View
 from chat_service.sessions import queries as sessions
@@ -97,14 +97,15 @@ class Changes:
         self.wake = self._listener.wake
 
     async def enter(self) -> None:
-        """Hear of changes from now on; `leave` has to follow."""
+        """Hear of changes from now on; `leave` has to follow. Raises Overloaded."""
         self._listener.enter()
         await self._lists.enter(self).position()
 
     def leave(self) -> None:
-        """Hear of them no more."""
-        self._lists.leave(self)
-        self._listener.leave()
+        """Hear of them no more; harmless where it has not entered, or left before."""
+        if self._listener.inside:
+            self._lists.leave(self)
+            self._listener.leave()
 
     async def read(self) -> ChangesPage:
         """The next page; raises as `read_changes`."""
@@ -127,9 +128,11 @@ class Changes:
     async def chunks(
         self, first: ChangesPage, may_go_on: Callable[[], Awaitable[bool]]
     ) -> AsyncIterator[bytes]:
-        """Server-sent events from the first page on, until the caller leaves or the service ends."""
+        """Server-sent events from the first page on, until the caller leaves or the service ends.
+
+        It has entered before, and has left when they end.
+        """
         try:
-            await self.enter()
             yield OPENING
             async for chunk in self._tell(first, may_go_on):
                 yield chunk
@@ -148,7 +151,7 @@ class Changes:
                 yield _event(page)
                 await asyncio.sleep(0 if page.has_more else FRAME_SECONDS)
             elif page is not first and not await self._listener.wait(HEARTBEAT_SECONDS):
-                yield sse_event("heartbeat", b"{}")
+                yield heartbeat()
             page = await self.read()
 
     def is_due(self, now: float) -> bool:

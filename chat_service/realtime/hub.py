@@ -17,6 +17,7 @@ import structlog
 from chat_service import metrics
 from chat_service.auth import Caller
 from chat_service.config import Realtime
+from chat_service.errors import Overloaded
 from chat_service.events.broker import Broker, Ephemeral, Hint, Message
 from chat_service.events.feed import Feeds, Hold, Row
 from chat_service.realtime import closes
@@ -50,7 +51,7 @@ class Peer(Protocol):
     def door(self) -> Door: ...
 
     def end(self, close: Close, *, after_ms: int = 0) -> None:
-        """Say goodbye and close, at the next moment."""
+        """Say goodbye and close, at the next moment; only the first word of it counts."""
 
     def tell(self, frame: Told) -> None:
         """Tell something that is not in the log; only the newest of a slot is kept."""
@@ -115,13 +116,19 @@ class Hub:
         self.publish(Hint(workspace=workspace_id, pos=pos))
 
     def enter(self, peer: Peer) -> None:
-        """A connection is there; the oldest of too many of one principal is closed."""
+        """A connection is there; the oldest of too many sockets of one principal are closed.
+
+        Raises Overloaded for a stream or long-poll too many, which has not entered then.
+        """
         caller = peer.caller
+        if peer.door is not Door.SOCKET:
+            self._require_room(caller)
         self.connected[peer.door] += 1
-        peers = self._peers.setdefault(_principal(caller), {})
-        peers[peer] = None
-        if len(peers) > self._most(caller):
-            next(iter(peers)).end(closes.REPLACED)
+        self._peers.setdefault(_principal(caller), {})[peer] = None
+        if peer.door is Door.SOCKET:
+            self._replace_oldest(caller)
+        if self.leaving:
+            peer.end(closes.RESTART)
         hold, count = self._holds.get(caller.workspace_id, (None, 0))
         if hold is None:
             self._broker.watch(caller.workspace_id)
@@ -237,6 +244,20 @@ class Hub:
 
     def _everybody(self) -> list[Peer]:
         return [peer for peers in self._peers.values() for peer in peers]
+
+    def _require_room(self, caller: Caller) -> None:
+        """Whoever holds a stream would open it again, were it ended for a newer one."""
+        peers = self._peers.get(_principal(caller), ())
+        held = sum(peer.door is not Door.SOCKET for peer in peers)
+        if held >= self.settings.streams_per_principal:
+            metrics.STREAMS_FULL.inc()
+            raise Overloaded("You have as many streams and long-polls as you may")
+
+    def _replace_oldest(self, caller: Caller) -> None:
+        """Those that were told before and have not left yet are among them: no other is for them."""
+        sockets = [peer for peer in self._peers[_principal(caller)] if peer.door is Door.SOCKET]
+        for peer in sockets[: max(0, len(sockets) - self._most(caller))]:
+            peer.end(closes.REPLACED)
 
     def _most(self, caller: Caller) -> int:
         if caller.is_customer:

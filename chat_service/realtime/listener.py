@@ -21,18 +21,24 @@ class Listener:
         self.doubted = False
         """Whether the right to the session must be looked at again."""
         self.slots = Slots()
+        self.inside = False
+        """Whether it has entered and not left."""
         self._hub = hub
         self._session_id = session_id
         self._wakeup = asyncio.Event()
 
     def enter(self) -> None:
-        """Be told from now on; `leave` has to follow."""
+        """Be told from now on; `leave` has to follow. Raises Overloaded."""
         self._hub.enter(self)
+        self.inside = True
         if self._session_id is not None:
             self._hub.listen(self, self._session_id)
 
     def leave(self) -> None:
-        """Be told no more."""
+        """Be told no more; harmless where it has not entered, or left before."""
+        if not self.inside:
+            return
+        self.inside = False
         if self._session_id is not None:
             self._hub.unlisten(self, self._session_id)
         self._hub.leave(self)

@@ -27,6 +27,7 @@ from chat_service.realtime.hub import Door
 from chat_service.realtime.state_frames import SetTyping
 from chat_service.realtime.streams import EventStream, probe, wait_for_events
 from chat_service.realtime.transport import ChangesPage, ChangesQuery
+from chat_service.requests import at_end
 from chat_service.schema import Cursor, SessionId
 from chat_service.sessions import queries as sessions
 from chat_service.transport import LAST_EVENT_ID, Query
@@ -88,6 +89,7 @@ async def list_session_events(session_id: UUID) -> Response:
         return answer(first)
     seconds = min(wanted.wait, LONGEST_WAIT_SECONDS)
     await wait_for_events(shared().hub, who, SessionId(session_id), after, seconds=seconds)
+    who = await caller()  # The wait is long enough to lose a token, or to be given other rights.
     async with reading() as db:
         await sessions.access(db, who, session_id)
         return answer(await page(db, who, log, after, limit=wanted.limit))
@@ -131,6 +133,7 @@ async def realtime() -> Response:
 async def _stream(who: Caller, session_id: SessionId, after: Cursor) -> Response:
     """Server-sent events from a cursor on; what is wrong with it is told before the stream begins."""
     stream = EventStream(shared().hub, shared().states, who, session_id)
+    at_end(stream.close)
     reason = await stream.attach(after)
     if reason is not None:
         raise REFUSALS[reason]()
@@ -182,6 +185,8 @@ async def list_session_changes() -> Response:
     door = Door.STREAM if streams else Door.POLL
     changes = Changes(shared().hub, who, wanted.view, after, limit=wanted.limit, door=door)
     if streams:
+        at_end(changes.leave)
+        await changes.enter()
         return _streamed(changes.chunks(await changes.read(), _still(who)))
     if not wanted.wait:
         return answer(await changes.read())

@@ -35,6 +35,7 @@ class EventStream:
     """One session told to one caller from a cursor on."""
 
     def __init__(self, hub: Hub, states: States, caller: Caller, session_id: SessionId) -> None:
+        """Listens from now on, so `close` has to follow. Raises Overloaded."""
         self._states = states
         self._caller = caller
         self._session_id = session_id
@@ -43,6 +44,7 @@ class EventStream:
         self._listener = Listener(hub, caller, session_id, door=Door.STREAM)
         self._lag = Lag(hub.settings.lag_events)
         self._heartbeat = min(HEARTBEAT_SECONDS, hub.settings.heartbeat_seconds)
+        self._listener.enter()
         self._subscription: Subscription = hub.feeds.subscribe(
             caller.workspace_id, session_id, self._side, wake=self._listener.wake
         )
@@ -51,14 +53,18 @@ class EventStream:
         """Begin after a cursor, before anything is answered; tells why that cannot be."""
         found = await self._subscription.attach(cursor)
         if isinstance(found, Reset):
-            self._subscription.close()
             return found
         self._head = found
         return None
 
+    def close(self) -> None:
+        """Listen no more; harmless where it was closed before."""
+        if self._listener.inside:
+            self._listener.leave()
+            self._subscription.close()
+
     async def chunks(self, may_go_on: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
         """The stream, until the caller leaves or loses the right to it, or the service ends."""
-        self._listener.enter()
         try:
             # NotFound: the right to it was lost in the moment since it was asked for.
             with suppress(NotFound):
@@ -66,8 +72,7 @@ class EventStream:
                 async for chunk in self._tell(may_go_on):
                     yield chunk
         finally:
-            self._listener.leave()
-            self._subscription.close()
+            self.close()
 
     async def _subscribed(self) -> bytes:
         """What a stream begins with, which has no number; the listener is told what comes after."""
@@ -90,7 +95,7 @@ class EventStream:
                 waiting = self._listener.slots.take(now=asyncio.get_running_loop().time())
                 yield b"".join(sse_event(frame.op, frame.data) for frame in waiting)
             elif not await self._listener.wait(self._heartbeat):
-                yield sse_event("heartbeat", b"{}")
+                yield heartbeat()
 
     def _is_late(self) -> bool:
         sent, behind = self._subscription.sent, self._subscription.behind
@@ -113,18 +118,21 @@ async def probe() -> AsyncIterator[bytes]:
     for number in range(PROBES):
         if number:
             await asyncio.sleep(PROBE_SECONDS)
-        yield sse_event("heartbeat", b"{}")
+        yield heartbeat()
 
 
 async def wait_for_events(
     hub: Hub, caller: Caller, session_id: SessionId, after: Cursor, *, seconds: float
 ) -> None:
-    """Wait until there is an event behind a cursor, or something ends the wait."""
+    """Wait until there is an event behind a cursor, or something ends the wait.
+
+    Raises Overloaded for who waits too often at once.
+    """
     listener = Listener(hub, caller, session_id, door=Door.POLL)
+    listener.enter()
     subscription = hub.feeds.subscribe(
         caller.workspace_id, session_id, side_of(caller), wake=listener.wake
     )
-    listener.enter()
     try:
         found = await subscription.attach(after)
         if not isinstance(found, Reset) and found == after.position:
@@ -151,6 +159,11 @@ def _logged(side: Side, item: Item) -> bytes:
 def sse_event(name: str, data: bytes) -> bytes:
     """One event; JSON has no line break outside of its strings, where it is escaped."""
     return b"event: %s\ndata: %s\n\n" % (name.encode(), data)
+
+
+def heartbeat() -> bytes:
+    """The event of a stream that was quiet; `t` is in milliseconds, as that of a socket's ping."""
+    return sse_event("heartbeat", b'{"t":%d}' % round(asyncio.get_running_loop().time() * 1000))
 
 
 OPENING: Final = RETRY + sse_event("state", b'{"op":"subscribed"}')

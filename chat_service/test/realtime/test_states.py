@@ -248,3 +248,5 @@ async def test_sse_id_absent_on_typing_and_heartbeat(database_url: str, tmp_path
     assert all("id" in block for block in told["message.created"])
     silent = [told[kind] for kind in ("state", "ephemeral", "heartbeat")]
     assert not any("id" in block for blocks in silent for block in blocks)
+    beats = [json.loads(beat["data"]) for beat in told["heartbeat"]]
+    assert all(set(beat) == {"t"} and type(beat["t"]) is int for beat in beats)

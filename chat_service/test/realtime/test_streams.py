@@ -56,3 +56,12 @@ async def test_a_stream_ends_when_its_token_does(
         await customer.post("/v1/auth/sign-out")
         async with asyncio.timeout(PATIENCE):
             assert [event.event async for event in told] == []
+
+
+async def test_a_long_poll_asks_again_who_waits(customer: Person, session_id: str) -> None:
+    path = f"/v1/sessions/{session_id}/events"
+    waiting = asyncio.create_task(customer.get(path, params={"after_seq": 3, "wait": 20}))
+    done, _ = await asyncio.wait([waiting], timeout=0.3)
+    assert not done
+    await customer.post("/v1/auth/sign-out")
+    assert (await asyncio.wait_for(waiting, PATIENCE)).status_code == 401
