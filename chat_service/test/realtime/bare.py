@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from chat_service.app import Service
@@ -27,6 +27,13 @@ class Bare:
         """For the application: done when the test has read it."""
         await self._leaving.put(message)
         await self._taken.acquire()
+
+    async def pass_by(self) -> None:
+        """Take whatever leaves, unread."""
+        with suppress(asyncio.QueueEmpty):
+            self._leaving.get_nowait()
+            self._taken.release()
+        await asyncio.sleep(0.001)
 
     def put(self, kind: str, **fields: Any) -> None:
         """Let something come."""
@@ -101,8 +108,10 @@ async def _living(service: Service, scope: Json, peer: Bare) -> AsyncIterator[No
     try:
         yield
     finally:
-        living.cancel()
-        await asyncio.wait([living])
+        peer.put(f"{scope['type']}.disconnect", code=1006)
+        async with asyncio.timeout(PATIENCE):
+            while not living.done():
+                await peer.pass_by()
 
 
 @asynccontextmanager

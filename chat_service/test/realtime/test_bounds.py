@@ -93,7 +93,8 @@ async def test_a_stream_or_poll_too_many_is_refused_and_no_other_ended(
                 assert not polled.done()
         await until(lambda: not hub.connected[Door.STREAM])
         async with begun(place.address, agent, session_id):
-            polled.cancel()
+            await agent.send(session_id)
+            assert len(await polled) > 0
 
 
 async def test_who_says_hello_when_the_others_were_dismissed_is_dismissed_too(
