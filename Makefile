@@ -11,8 +11,8 @@ help: ## show this list
 run: ## serve on port 8080 with a demo workspace; Ctrl-C ends it
 	@$(ENVIRONMENT) && exec sh tools/run.sh
 
-test: ## run the tests on two cores; ARGS="-k name" for some of them
-	@$(ENVIRONMENT) test lint && .venv/bin/python -m pytest -n 2 $(ARGS)
+test: ## run the tests by three processes, which often wait; ARGS="-k name" for some of them
+	@$(ENVIRONMENT) test lint && .venv/bin/python -m pytest -n 3 $(ARGS)
 
 check: ## format, lint, types, imports, lock, migrations, licences
 	@$(ENVIRONMENT) test lint bench && sh tools/check.sh

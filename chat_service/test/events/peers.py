@@ -71,6 +71,9 @@ class Peer:
 class Place(ABC):
     """A broker at `url` that can be reached, straight or through a proxy."""
 
+    settle_seconds = 0.0
+    """From when a process is there until it surely hears the others."""
+
     def __init__(self, url: str, answer_seconds: float = CALM_SECONDS) -> None:
         self.url = url
         self.answer_seconds = answer_seconds
@@ -102,6 +105,7 @@ class Place(ABC):
         """A process that is there and listens to some workspaces."""
         async with self.starting_peer(*watched) as peer:
             await peer.is_told(False)
+            await asyncio.sleep(self.settle_seconds)
             yield peer
 
     @asynccontextmanager
@@ -142,7 +146,9 @@ class PostgresPlace(Place):
 
 
 class NatsPlace(Place):
-    """A NATS server."""
+    """A NATS server. It may lose the first message after a connection was made, as any broker may."""
+
+    settle_seconds = 0.1
 
     def broker(self) -> Broker:
         """With nats-py; the database does not matter."""
