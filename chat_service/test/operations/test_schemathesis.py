@@ -134,7 +134,7 @@ schema = schemathesis.openapi.from_dict(
         {
             "seed": 1,
             "base-url": "http://testserver",
-            "generation": {"max-examples": 8, "deterministic": True},
+            "generation": {"max-examples": 6, "deterministic": True},
             "suppress-health-check": ["all"],
             # What is refused for its meaning has a check of its own here.
             "checks": {"positive_data_acceptance": {"enabled": False}},

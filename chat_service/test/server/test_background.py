@@ -38,8 +38,9 @@ async def test_what_fails_is_told_and_begun_again() -> None:
         task.cancel()
         await asyncio.wait([task])
     assert task.cancelled()
-    told = [(log["log_level"], log["event"], log["work"]) for log in logs]
-    assert told == [("error", "background_work_failed", "Work.run")] * 2
+    ours = [log for log in logs if log["event"] == "background_work_failed"]
+    told = [(log["log_level"], log["work"]) for log in ours]
+    assert told == [("error", "Work.run")] * 2
 
 
 async def test_what_is_done_is_not_begun_again() -> None:
