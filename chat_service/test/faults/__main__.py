@@ -50,6 +50,8 @@ def main() -> int:
     backend = os.environ.get("BACKEND")
     extent = SHORT if os.environ.get("SHORT") else FULL
     print(f"chaos: SEED={seed} N={count}", flush=True)
+    if only and only not in {*Kind, *LiveKind}:
+        sys.exit(f"chaos: there is no kind {only}; there are {', '.join([*Kind, *LiveKind])}")
     failed = 0
     for name in [backend] if backend else (*BACKENDS, NATS):
         kinds = [kind for kind in possible(name) if only in (None, "", kind)]

@@ -6,6 +6,7 @@ by the checks of `deliveries`.
 
 import asyncio
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from random import Random
@@ -35,7 +36,7 @@ PAUSE: Final = 0.1
 """Seconds until the next try where there was no connection."""
 
 
-class Subscriber:
+class Subscriber(ABC):
     """Somebody who follows one chat."""
 
     def __init__(self, name: str, chat: Chat, who: Chatter, notes: Notes) -> None:
@@ -47,9 +48,9 @@ class Subscriber:
         self._person = who.person
         self._notes = notes
 
+    @abstractmethod
     async def follow(self) -> None:
         """Follow the chat until cancelled."""
-        raise NotImplementedError
 
     @contextmanager
     def _listening(self) -> Iterator[Ear]:

@@ -16,8 +16,8 @@ from chat_service.test.faults.history import Claim, History, Page, Send, Stretch
 from chat_service.test.faults.stored import read_history
 from chat_service.test.faults.tenants import Chatter
 
-PATIENCE: Final = 60.0
-"""Seconds after which somebody who is not answered gives up."""
+PATIENCE: Final = 120.0
+"""Seconds after which somebody who is not answered gives up: well above the longest outage."""
 PAUSE: Final = 0.25
 """Seconds between two attempts."""
 DONE: Final = (200, 201)
