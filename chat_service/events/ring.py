@@ -12,57 +12,66 @@ from chat_service.schema import fence
 RING_EVENTS: Final = 64
 RING_BYTES: Final = 256 * 1024
 
+Place = tuple[int, str | None]
+"""Number and fence of an event; 0 and None before the first."""
+START: Final[Place] = (0, None)
+
 
 class Ring:
     """The last rendered events of one session for one side, without holes."""
 
-    __slots__ = ("_items", "_size")
+    __slots__ = ("_items", "_size", "_before")
 
     def __init__(self) -> None:
         # A list, for most who listen wait: an empty one is a tenth of an empty deque.
         self._items: list[Item] = []
         self._size = 0
+        self._before = START
+        """The event in front of the first one, as far as it is known."""
 
     def rows(self) -> Iterator[Row]:
         """The rows it holds, in order."""
         return (item.row for item in self._items)
 
-    def append(self, item: Item) -> None:
-        """Put in an event; one that does not follow the last one begins anew."""
+    def append(self, item: Item, before: Place = START) -> None:
+        """Put in an event; one that does not follow the last one begins anew, after `before`."""
         if self._items and item.number != self._items[-1].number + 1:
             self.clear()
+        if not self._items:
+            self._before = before
         self._items.append(item)
         self._size += len(item.event)
         while len(self._items) > RING_EVENTS or (self._size > RING_BYTES and len(self._items) > 1):
-            self._size -= len(self._items.pop(0).event)
+            first = self._items.pop(0)
+            self._before = first.number, first.fence
+            self._size -= len(first.event)
 
     def replace(self, rendered: Callable[[Row], Item | None]) -> None:
         """Put events rendered again in the place of all; where one is missing none is kept."""
-        fresh = [rendered(row) for row in self.rows()]
+        before, fresh = self._before, [rendered(row) for row in self.rows()]
         self.clear()
         for item in fresh:
             if item is None:
                 return self.clear()
-            self.append(item)
+            self.append(item, before)
 
     def clear(self) -> None:
         """Forget all."""
         self._items.clear()
         self._size = 0
 
-    def start_at(self, number: int, end: str | None) -> Sequence[Item]:
-        """The events from the one with that number and fence on, that one included.
+    def after(self, place: Place) -> Sequence[Item]:
+        """The events behind a place.
 
-        Number 0 stands before the first. Empty where the ring does not hold that event and a
-        later one: the database then knows.
+        Empty where the ring does not know that event, or no later one: the database then knows.
         """
         if not self._items:
             return ()
-        index = max(number, 1) - self._items[0].number
-        later = 1 if number else 0
-        if not 0 <= index < len(self._items) - later:
+        index = place[0] + 1 - self._items[0].number
+        if not 0 <= index < len(self._items):
             return ()
-        if number and self._items[index].fence != end:
+        here = self._items[index - 1] if index else None
+        if place != (self._before if here is None else (here.number, here.fence)):
             return ()
         return tuple(self._items[index:])
 
@@ -86,23 +95,30 @@ class Listener(Protocol):
 class Entry:
     """A session for one side, for as long as somebody listens."""
 
-    __slots__ = ("head", "last", "ring", "listeners")
+    __slots__ = ("head", "last", "ring", "listeners", "_known")
 
     def __init__(self) -> None:
         self.head = 0
-        self.last: tuple[int, str | None] = (0, None)
-        """Number and fence of the last row that the feed came to; the head may be beyond it."""
+        self.last = START
+        """The last row that the feed came to; the head may be beyond it."""
+        self._known = START
         self.ring = Ring()
         self.listeners: dict[Listener, None] = {}
 
+    def know(self, place: Place) -> None:
+        """Note a row that a listener begins at: what follows it needs no query of his."""
+        if place[0] > self._known[0]:
+            self._known = place
+
     def take(self, number: int, row: Row, item: Item | None) -> None:
         """Note a row that the feed came to; without its event the ring begins anew after it."""
+        before = self._known
         self.head = max(self.head, number)
-        self.last = (number, fence(row.id))
+        self.last = self._known = (number, fence(row.id))
         if item is None:
             self.ring.clear()
         else:
-            self.ring.append(item)
+            self.ring.append(item, before)
 
     def wake(self) -> None:
         """Tell all who listen."""

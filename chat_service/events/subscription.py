@@ -120,7 +120,7 @@ class Subscription:
             return self._told()
         if self._rests or self.sent >= entry.head:
             return ()
-        rows = entry.ring.start_at(self.sent, self.fence)
+        rows = entry.ring.after((self.sent, self.fence))
         return self._give(rows) if rows else await self._read(entry)
 
     def close(self) -> None:
@@ -175,6 +175,7 @@ class Subscription:
     def _begin(self, position: int, head: Head) -> int:
         entry = self._join()
         entry.head = max(entry.head, head.number)
+        entry.know((position, head.fence))
         self.ready, self._begun = True, head.number
         self._stand(position, head.fence, head.pos)
         self.wake()
@@ -199,14 +200,14 @@ class Subscription:
         last = rows[-1] if rows else None
         if last and not self._holds(since, last.number, last.fence, last.row.pos):
             return self._told()
-        return self._give(rows)
-
-    def _give(self, rows: Sequence[Item]) -> Sequence[Item] | Reset:
-        """F6: what follows the last event given out, if that one is still there."""
         if not self._overlaps(rows):
             self._feed.outside.hurry()
             return self._reset(Reset.REWOUND)
-        batch = _within_bounds(rows[1:] if self.sent else rows)
+        return self._give(rows[1:] if self.sent else rows)
+
+    def _give(self, rows: Sequence[Item]) -> Sequence[Item] | Reset:
+        """F6: what follows the last event given out, which is still there."""
+        batch = _within_bounds(rows)
         if not batch:
             self._feed.outside.hurry()
             return self._rest(GONE_SECONDS)

@@ -12,12 +12,13 @@ class Bell:
     cost a busy socket a fifth of its time; one that rings too early costs a look now and then.
     """
 
-    __slots__ = ("_loop", "_is_rung", "_waiter", "_timer")
+    __slots__ = ("_loop", "_is_rung", "_is_due", "_waiter", "_timer")
 
     def __init__(self) -> None:
         """Belongs to the loop that runs, which is a system call to ask for on Python 3.11."""
         self._loop = asyncio.get_running_loop()
         self._is_rung = False
+        self._is_due = False
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -27,22 +28,31 @@ class Bell:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def wait(self, seconds: float) -> None:
-        """Until it is rung, or was; about `seconds` at most, or less where it waited before."""
+    async def wait(self, due_in: Callable[[], float]) -> bool:
+        """Until it is rung, or was; whether time may have brought something.
+
+        `due_in` tells in how many seconds that is, and is asked where no timer runs.
+        """
+        if self._timer is None:
+            self._timer = self._loop.call_later(due_in(), self._time_comes)
         if not self._is_rung:
-            if self._timer is None:
-                self._timer = self._loop.call_later(seconds, self._due)
             self._waiter = self._loop.create_future()
             await self._waiter
-        self._is_rung = False
+        self._is_rung, is_due, self._is_due = False, self._is_due, False
+        return is_due
 
     def stop(self) -> None:
         """Ring by itself no more."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _due(self) -> None:
-        self._timer = None
+    def look(self) -> None:
+        """Ring as if time had come: it may come sooner than was told."""
+        self.stop()
+        self._time_comes()
+
+    def _time_comes(self) -> None:
+        self._timer, self._is_due = None, True
         self.ring()
 
 
@@ -59,9 +69,9 @@ class Watch:
         self._since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self) -> None:
-        """A step begins."""
-        self._since = time.monotonic()
+    def begin(self, now: float) -> None:
+        """A step begins; `now` is of `time.monotonic`."""
+        self._since = now
         if self._timer is None:
             self._timer = self._loop.call_later(self._seconds, self._look)
 

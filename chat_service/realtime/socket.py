@@ -197,6 +197,7 @@ class Socket:
             changed = _change(self.caller, admission[0])
             if changed is None:
                 (self.caller, self.expires_at), self._token = admission, frame.token
+                self._writer.expire()
                 await self._desk.check(self.caller, self._token, fresh=True)
         except Unauthenticated:
             changed = closes.SIGN_IN

@@ -94,6 +94,10 @@ class Writer:
             self.end(closes.SLOW)
         self._wakeup.ring()
 
+    def expire(self) -> None:
+        """Have its owner's time looked at, which has changed."""
+        self._wakeup.look()
+
     def wake(self, following: Followed) -> None:
         """There may be something to tell of it."""
         self._dirty[following] = None
@@ -146,21 +150,26 @@ class Writer:
         await self.close(*(self._end or (closes.FAILED, 0)))
 
     async def _go_on_saying(self) -> None:
+        """Each step is called only where it has something to do: a busy hub wakes thousands."""
         while self._end is None:
-            await self._wait()
-            await self._say_all()
-            await self._look_again()
-            await self._pull_all()
-            await self._say_slots()
+            if await self._wakeup.wait(self._next_due):
+                self._look_at_time()
+            if self._unsaid:
+                await self._say_all()
+            if self._is_doubted or self._rechecked:
+                await self._look_again()
+            if self._dirty:
+                await self._pull_all()
+            if self._slots:
+                await self._say_slots()
         await self._say_all()
 
     def _give_up(self) -> None:
         """A frame does not leave: its reader is too slow."""
         self._patience.reschedule(0)
 
-    async def _wait(self) -> None:
-        """Until there is something to send, or time has brought something."""
-        await self._wakeup.wait(self._next_due())
+    def _look_at_time(self) -> None:
+        """Whether it is time to say something, or to end."""
         due = self._connection.due(time.monotonic())
         if isinstance(due, Close):
             self.end(due)
@@ -184,7 +193,7 @@ class Writer:
 
     async def _say_slots(self) -> None:
         """What is not in the log waits for all that is."""
-        if self._slots and not self._dirty and self._end is None:
+        if not self._dirty and self._end is None:
             await self._say_each([each.data for each in self._slots.take(now=time.monotonic())])
 
     async def _pull_all(self) -> None:
@@ -193,7 +202,7 @@ class Writer:
             if self._end is not None or self._is_doubted:
                 return
             # It was left while another one was told, or may not be told any more.
-            if following not in self._dirty or following.session_id in self._rechecked:
+            if following not in self._dirty or self._is_to_be_seen(following):
                 continue
             del self._dirty[following]
             try:
@@ -212,13 +221,17 @@ class Writer:
             if self._end is None:
                 await self._say(frame)
 
+    def _is_to_be_seen(self, following: Followed) -> bool:
+        """Whether the caller may have lost his right to a session."""
+        return bool(self._rechecked) and following.session_id in self._rechecked
+
     def _go_on(self, following: Followed) -> None:
         """Look again at once where there is more, unless it was left while its frames were sent."""
         if self._owner.followings.get(following.stream) is not following:
             return
         if following.has_more:
             self.wake(following)
-        if following.is_late(time.monotonic()):
+        if following.is_late(self._connection.said_at):
             self.end(closes.SLOW)
 
     async def _look_again(self) -> None:
@@ -231,10 +244,11 @@ class Writer:
             await self._owner.see_again(session_id)
 
     async def _say(self, frame: bytes) -> None:
-        self._watch.begin()
+        now = time.monotonic()
+        self._watch.begin(now)
         await self._send({"type": "websocket.send", "text": frame.decode()})
         self._watch.end()
-        self._connection.said(time.monotonic())
+        self._connection.said(now)
 
     async def close(self, close: Close, after_ms: int = 0) -> None:
         """Say goodbye, if the client still reads, and close."""

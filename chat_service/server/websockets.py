@@ -12,6 +12,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from chat_service.server.protocols import problem
@@ -25,6 +26,18 @@ CLOSE_SECONDS: Final = 1.0
 PARSED_BYTES: Final = 4_096
 """What is parsed at once. A flood of empty messages, each of which weighs a hundred times what was
 sent, so waits as bytes and not as messages."""
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A whole message of text as its sender, a server, frames it (RFC 6455, 5.2)."""
+    size = len(payload)
+    if size < 126:
+        head = bytes((0x81, size))
+    elif size < 65_536:
+        head = b"\x81\x7e" + size.to_bytes(2)
+    else:
+        head = b"\x81\x7f" + size.to_bytes(8)
+    return head + payload
 
 
 class Conversation(ServerProtocol):
@@ -123,7 +136,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: Any) -> None:
         """Send for the application; raises OSError once the connection has ended."""
-        await super().send(message)
+        text = message.get("text")
+        if text is not None and self._takes_text():
+            self.transport.write(text_frame(text.encode()))
+        else:
+            await super().send(message)
         if self._unparsed or self.close_sent:
             self._parse()
 
@@ -142,6 +159,15 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.close_sent or self.transport.is_closing():
             self._expect_end()
         self._hold(bool(self._unparsed))
+
+    def _takes_text(self) -> bool:
+        """Whether a text may leave at once and as it is: the way of nearly all that is sent."""
+        return (
+            self.handshake_complete
+            and self.conn.state is State.OPEN
+            and not (self.close_sent or self.disconnected or self.conn.extensions)
+            and self.writable.is_set()
+        )
 
     def _wanted(self) -> bool:
         if not self.writable.is_set():

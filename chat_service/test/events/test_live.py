@@ -123,7 +123,21 @@ async def test_a_session_joined_during_rendering_is_read_by_its_reader() -> None
         scene.commit(session=1)
         await scene.hint()
         assert await late.drain() == [number]
-    assert scene.source.asked["read_session"] == 2, "what it missed, and what first followed that"
+    assert scene.source.asked["read_session"] == 1, "what it missed"
+
+
+@virtually
+async def test_what_follows_an_attach_costs_no_query_though_nothing_was_kept_before() -> None:
+    scene = Scene()
+    scene.commit(5)
+    readers = [scene.reader(side) for side in Side]
+    for reader in readers:
+        await reader.attach_snapshot()
+    for number in (6, 7):
+        scene.commit()
+        await scene.hint()
+        assert [await reader.pull() for reader in readers] == [[number]] * 2
+    assert scene.source.asked["read_session"] == 0
 
 
 @virtually

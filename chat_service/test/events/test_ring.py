@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from chat_service.events.feed import Item, Side
-from chat_service.events.ring import RING_BYTES, RING_EVENTS, Ring
+from chat_service.events.ring import RING_BYTES, RING_EVENTS, START, Place, Ring
 from chat_service.schema import fence
 from chat_service.test.events.simulated.world import World
 
@@ -28,6 +28,11 @@ def filled(kept: list[Item]) -> Ring:
     return ring
 
 
+def place(given: list[Item], number: int) -> Place:
+    """Where an event stands."""
+    return (number, fence(given[number - 1].row.id)) if number else START
+
+
 def numbers(ring: Ring) -> list[int | None]:
     """What it holds."""
     return [row.seq for row in ring.rows()]
@@ -48,25 +53,40 @@ def test_it_has_no_hole() -> None:
     assert numbers(filled([given[0], given[1], given[3], given[4]])) == [4, 5]
 
 
-@pytest.mark.parametrize("number", [0, 36, 100, 101])
+@pytest.mark.parametrize("number", [0, 35, 100, 101])
 def test_it_cannot_go_on_from_what_it_lacks_or_what_nothing_follows(number: int) -> None:
     given = items(101)
-    end = fence(given[number - 1].row.id) if number else None
-    assert filled(given[:100]).start_at(number, end) == ()
+    assert filled(given[:100]).after(place(given, number)) == ()
 
 
-def test_it_goes_on_from_an_event_it_holds_and_begins_with_that() -> None:
+@pytest.mark.parametrize("number", [36, 37, 99])
+def test_it_goes_on_from_an_event_it_holds_or_that_stood_before(number: int) -> None:
     given = items(100)
-    found = filled(given).start_at(37, given[36].fence)
-    assert found == tuple(given[36:])
+    assert filled(given).after(place(given, number)) == tuple(given[number:])
 
 
 def test_it_goes_on_from_the_beginning_while_it_holds_that() -> None:
-    assert [item.number for item in filled(items(3)).start_at(0, None)] == [1, 2, 3]
+    assert [item.number for item in filled(items(3)).after(START)] == [1, 2, 3]
 
 
-def test_an_event_of_another_log_is_not_in_it() -> None:
-    assert filled(items(3)).start_at(1, "00000000") == ()
+@pytest.mark.parametrize("number", [1, 36, 37])
+def test_an_event_of_another_log_is_not_in_it(number: int) -> None:
+    assert filled(items(100)).after((number, "00000000")) == ()
+
+
+def test_it_goes_on_from_what_it_was_told_stands_before_its_first_event() -> None:
+    given, ring = items(5), Ring()
+    ring.append(given[3], place(given, 3))
+    ring.append(given[4])
+    assert ring.after(place(given, 3)) == tuple(given[3:])
+    ring.replace(lambda row: given[(row.seq or 0) - 1])
+    assert ring.after(place(given, 3)) == tuple(given[3:])
+
+
+def test_it_does_not_go_on_from_an_event_that_stands_elsewhere() -> None:
+    given, ring = items(5), Ring()
+    ring.append(given[3], place(given, 2))
+    assert [ring.after(place(given, number)) for number in range(6)] == [()] * 6
 
 
 def test_events_are_replaced_all_together_or_not_kept() -> None:
@@ -74,7 +94,7 @@ def test_events_are_replaced_all_together_or_not_kept() -> None:
     by_number = {item.number: item for item in fresh}
     ring = filled(given)
     ring.replace(lambda row: by_number.get(row.seq or 0))
-    assert ring.start_at(0, None) == tuple(fresh)
+    assert ring.after(START) == tuple(fresh)
     del by_number[2]
     ring.replace(lambda row: by_number.get(row.seq or 0))
     assert numbers(ring) == []
