@@ -17,6 +17,7 @@ from chat_service.errors import ServiceError
 from chat_service.events.broker import Broker, open_broker
 from chat_service.events.feed import Feeds
 from chat_service.events.follow import Followers
+from chat_service.events.source import Growth
 from chat_service.events.transaction import Database, reading
 from chat_service.messages.services import open_lanes
 from chat_service.model import is_sqlite, open_engine
@@ -30,7 +31,7 @@ from chat_service.realtime.states import States
 from chat_service.realtime.upgrade import Sockets
 from chat_service.reports.follower import MessageCounter
 from chat_service.requests import Framework
-from chat_service.schema import Clock, ProcessId, WorkspaceId, new_id, utc_now
+from chat_service.schema import Clock, ProcessId, new_id, utc_now
 from chat_service.server.asgi import KeepWrites
 from chat_service.server.background import spawn
 from chat_service.server.drain import Drain
@@ -67,7 +68,7 @@ class Service:
         self._look_at_live_delivery()
         alone = self._lock is not None
         self.states = States(self.hub, config.realtime, clock, alone=alone)
-        self.database.hint = self._committed
+        self.database.grown = self._grown
         self._asgi: Callable[..., Awaitable[None]] = KeepWrites(self.quart)
         self.sockets: Callable[..., Awaitable[None]] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -128,9 +129,9 @@ class Service:
         look(metrics.FEED_LAG, lambda: hub.feeds.lag)
         look(metrics.BROKER_UP, lambda: not hub.feeds.outage)
 
-    def _committed(self, workspace_id: WorkspaceId, pos: int) -> None:
-        self.hub.committed(workspace_id, pos)
-        self.followers.hint(workspace_id, pos)
+    def _grown(self, growth: Growth) -> None:
+        self.hub.grown(growth)
+        self.followers.hint(growth.workspace_id, growth.pos)
 
 
 def create_app(config: Config, *, clock: Clock = utc_now, broker: Broker | None = None) -> Service:

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.config import Auth
 from chat_service.errors import Forbidden, Unauthenticated
-from chat_service.events.transaction import reading
+from chat_service.events.transaction import looking
 from chat_service.model import Agent, Token
 from chat_service.schema import (
     ROLE_PERMISSIONS,
@@ -103,7 +103,7 @@ class Authenticator:
 
     async def _look_up(self, token: str) -> Admission:
         given = parse_opaque(token)
-        async with reading() as db:
+        async with looking() as db:
             found = await _find(db, given.workspace_id, given.id)
         if found is None or not _is_of(found, given) or not _holds(found, now=self._clock()):
             raise Unauthenticated()
@@ -179,7 +179,7 @@ class Revocations:
             Token.kind == TokenKind.CUSTOMER,
             Token.revoked_at > self._clock() - alive,
         )
-        async with reading() as db:
+        async with looking() as db:
             self._revoked = set(await db.scalars(query))
         self._covered, self._read_at = asked, began
 

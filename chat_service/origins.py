@@ -12,7 +12,7 @@ from sqlalchemy import select
 from chat_service.auth import Caller
 from chat_service.config import ORIGIN, Auth
 from chat_service.errors import BadRequest
-from chat_service.events.transaction import reading
+from chat_service.events.transaction import looking
 from chat_service.model import Inbox
 
 SOCKETS: Final = "/v1/realtime"
@@ -52,7 +52,7 @@ class Origins:
         query = select(Inbox.allowed_origins).where(
             Inbox.workspace_id == caller.workspace_id, Inbox.id == caller.inbox_id
         )
-        async with reading() as db:
+        async with looking() as db:
             return origin in (await db.scalar(query) or ())
 
     async def _of_inboxes(self) -> frozenset[str]:
@@ -61,7 +61,7 @@ class Origins:
             async with self._lock:
                 if not self._is_fresh():
                     began = asyncio.get_running_loop().time()
-                    async with reading() as db:
+                    async with looking() as db:
                         lists = await db.scalars(select(Inbox.allowed_origins))
                         self._listed = frozenset(origin for listed in lists for origin in listed)
                     self._read_at = began

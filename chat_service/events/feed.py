@@ -15,7 +15,7 @@ import structlog
 from chat_service import metrics
 from chat_service.events.persist import persist
 from chat_service.events.pump import Feed, Observer, Outside
-from chat_service.events.source import Head, Item, Row, Side, Source
+from chat_service.events.source import Growth, Head, Item, Row, Side, Source
 from chat_service.events.subscription import Reset, Subscription
 from chat_service.schema import SessionId, WorkspaceId
 
@@ -106,6 +106,12 @@ class Feeds:
         feed = self._feeds.get(workspace_id)
         if feed is not None:
             feed.hint(pos)
+
+    def offer(self, growth: Growth) -> None:
+        """A log has grown by a commit of this process; told as late as it may be, it is harmless."""
+        feed = self._feeds.get(growth.workspace_id)
+        if feed is not None:
+            feed.offer(growth)
 
     def hurry(self) -> None:
         """Check the heads at once, as after a lost connection to the database or the broker."""

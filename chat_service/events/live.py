@@ -5,7 +5,7 @@ no position: which rows come, and whether they are still true, is for `events.pu
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 from chat_service.events.ring import Entry, Listener
@@ -25,6 +25,8 @@ Rendered = dict[tuple[Side, int], Item]
 class Live:
     """An entry for each session and side that has a listener, and for no other."""
 
+    entry_type: ClassVar[type[Entry]] = Entry
+
     def __init__(self) -> None:
         self._entries: dict[Key, Entry] = {}
 
@@ -32,7 +34,7 @@ class Live:
         """Listen to a session."""
         entry = self._entries.get(key)
         if entry is None:
-            entry = self._entries[key] = Entry()
+            entry = self._entries[key] = self.entry_type()
         entry.listeners[listener] = None
         return entry
 
@@ -53,16 +55,15 @@ class Live:
         self, source: Source, workspace_id: WorkspaceId, rows: Sequence[Row]
     ) -> Rendered:
         """The events of rows that somebody listens to, and of older ones these replace."""
-        rendered: Rendered = {}
-        for side in Side:
-            wanted = self._wanted(rows, side)
-            if wanted:
-                for item in await source.render(workspace_id, wanted, side):
-                    rendered[side, item.row.pos] = item
-        return rendered
+        wanted = {side: self._wanted(rows, side) for side in Side}
+        wanted = {side: some for side, some in wanted.items() if some}
+        if not wanted:
+            return {}
+        found = await source.render(workspace_id, wanted)
+        return {(side, item.row.pos): item for side in wanted for item in found[side]}
 
-    def take(self, rows: Sequence[Row], rendered: Rendered) -> None:
-        """Put rows into their entries, in order, then wake who listens to these.
+    def take(self, rows: Sequence[Row], rendered: Rendered, *, asked: int) -> None:
+        """Put rows, asked for at that moment, into their entries in order; wake who listens there.
 
         What is not rendered, because its session was joined meanwhile or rendering failed, each
         connection reads for itself.
@@ -72,7 +73,7 @@ class Live:
             for row, number, entry in self._heard(rows, side):
                 if row.type in REPLACING:
                     entry.ring.replace(_of(side, rendered))
-                entry.take(number, row, rendered.get((side, row.pos)))
+                entry.take(number, row, rendered.get((side, row.pos)), asked=asked)
                 touched[entry] = None
         for entry in touched:
             entry.wake()

@@ -5,16 +5,29 @@ Owns `seq`, `public_seq` and `pos`. `record` is for services; `append` is used b
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.errors import CursorAhead, CursorExpired, CursorInvalid, CursorMismatch
 from chat_service.events.schema import Event
+from chat_service.events.source import Growth, moment
 from chat_service.model import ChatEvent, FeedHead, table_of
-from chat_service.schema import Audience, Cursor, CursorKind, SessionId, WorkspaceId, fence
+from chat_service.schema import (
+    Audience,
+    AuthorType,
+    Cursor,
+    CursorKind,
+    EventId,
+    MessageId,
+    SessionId,
+    WorkspaceId,
+    fence,
+)
 
 RECORDED: Final = "recorded events"
 EVENTS: Final = table_of(ChatEvent)
@@ -29,6 +42,25 @@ class Numbered(Protocol):
     version: int
     updated_at: datetime
     last_activity_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """A row of the log as it was written, in the form in which it is read."""
+
+    workspace_id: WorkspaceId
+    pos: int
+    session_id: SessionId | None
+    audience: Audience
+    seq: int | None
+    public_seq: int | None
+    id: EventId
+    type: str
+    actor_type: AuthorType
+    actor_id: UUID | None
+    message_id: MessageId | None
+    data: dict[str, Any]
+    created_at: datetime
 
 
 def record(db: AsyncSession, event: Event, session: Numbered | None = None) -> None:
@@ -70,31 +102,30 @@ _INSERT: Final = insert(EVENTS)
 _ADVANCE: Final = (
     update(HEAD)
     .where(HEAD.c.workspace_id == bindparam("workspace"))
-    .values(pos=HEAD.c.pos + bindparam("count"), last_id=bindparam("last"))
-    .returning(HEAD.c.pos)
+    .values(
+        pos=HEAD.c.pos + bindparam("count"), before_id=HEAD.c.last_id, last_id=bindparam("last")
+    )
+    .returning(HEAD.c.pos, HEAD.c.before_id)
 )
 
 
-async def append(db: AsyncSession) -> tuple[WorkspaceId, int] | None:
-    """Write what was recorded, taking `feed_head` as the last lock before the commit.
-
-    Returns whose log has grown and to which `pos`, if any.
-    """
+async def append(db: AsyncSession) -> Growth | None:
+    """Write what was recorded, taking `feed_head` as the last lock before the commit."""
     rows: list[dict[str, Any]] = db.info.pop(RECORDED, [])
     if not rows:
         return None
     workspace_id = rows[0]["workspace_id"]
     if any(row["workspace_id"] != workspace_id for row in rows):
         raise RuntimeError("one transaction names one workspace")
-    connection = await db.connection()
+    connection, began = await db.connection(), moment()
     head = await connection.execute(
         _ADVANCE, {"workspace": workspace_id, "count": len(rows), "last": rows[-1]["id"]}
     )
-    end: int = head.scalar_one()
+    end, before = head.one()
     for pos, row in enumerate(rows, end - len(rows) + 1):
         row["pos"] = pos
     await connection.execute(_INSERT, rows)
-    return workspace_id, end
+    return Growth(workspace_id, before, [Appended(**row) for row in rows], began)
 
 
 class Stream:

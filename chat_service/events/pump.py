@@ -16,12 +16,14 @@ import structlog
 
 from chat_service.events.live import Live, Rendered
 from chat_service.events.ring import Listener
-from chat_service.events.source import Row, Source
+from chat_service.events.source import Growth, Row, Source, moment
 from chat_service.schema import WorkspaceId, fence
 
 READ_ROWS: Final = 500
 PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 """Seconds after the first failed try, the second, and so on."""
+OFFERS: Final = 16
+"""So many commits of this process may wait for their turn; later ones are read."""
 RENDER_TRIES: Final = 3
 """After so many, events go out unrendered: one that cannot be rendered must not stop the others."""
 
@@ -70,6 +72,9 @@ class Feed:
         self.rewinds = 0
         self.live = Live()
         self._want = 0
+        self._offers: dict[int, Growth] = {}
+        """What was committed here and is not dispatched, by the `pos` in front of its rows."""
+        self._begun_at = 0
         self._holders: set[object] = set()
         self._ahead: dict[Listener, None] = {}
         self._opening = asyncio.Lock()
@@ -112,6 +117,16 @@ class Feed:
             self._pumping = True
             self.outside.spawn(self._pump(), self._context)
 
+    def offer(self, growth: Growth) -> None:
+        """A hint that brings the rows along, and so saves a read.
+
+        No more than a hint where the feed does not come to these rows next, or took its position
+        later: they may be of a line of the log that was left.
+        """
+        if self._holders and growth.moment > self._begun_at and len(self._offers) < OFFERS:
+            self._offers[growth.rows[0].pos - 1] = growth
+        self.hint(growth.pos)
+
     def stand(self, listener: Listener) -> None:
         """Note where a listener stands. Where it is ahead, the feed will look for its row too."""
         self._ahead.pop(listener, None)
@@ -153,6 +168,7 @@ class Feed:
         self.rewinds += 1
         self.pos = self.id = None
         self._ahead.clear()
+        self._offers.clear()
         for listener in self.live.drop():
             listener.rewound()
         for observer in self.outside.observers:
@@ -161,7 +177,7 @@ class Feed:
 
     def _begin(self, pos: int, last: UUID | None) -> None:
         if self.pos is None:
-            self.pos, self.id = pos, last
+            self.pos, self.id, self._begun_at = pos, last, moment()
             self.hint(pos)
 
     def _is_behind(self) -> bool:
@@ -186,7 +202,18 @@ class Feed:
             self._pumping = False
 
     async def _advance(self) -> None:
-        rewinds, start, asked = self.rewinds, self.pos or 0, self._want
+        offer = self._offers.pop(self.pos or 0, None)
+        if offer is None:
+            # Whatever else was offered is read along with what is missing before it.
+            self._offers.clear()
+            await self._read_on()
+        elif offer.before == self.id:
+            await self._dispatch(offer.rows, offer.moment)
+        else:
+            self.rewound()
+
+    async def _read_on(self) -> None:
+        rewinds, start, wanted, asked = self.rewinds, self.pos or 0, self._want, moment()
         rows = await self.outside.source.read_feed(self.workspace_id, start=start, limit=READ_ROWS)
         if rewinds != self.rewinds:
             return
@@ -194,8 +221,8 @@ class Feed:
             return self.rewound()
         new = rows[1:] if start else rows
         if new:
-            await self._dispatch(new)
-        elif self._want == asked:
+            await self._dispatch(new, asked)
+        elif self._want == wanted:
             self._want = start
 
     def _overlaps(self, rows: Sequence[Row]) -> bool:
@@ -206,7 +233,7 @@ class Feed:
             return False
         return (rows[0].pos, rows[0].id) == (self.pos, self.id) if self.pos else rows[0].pos == 1
 
-    async def _dispatch(self, rows: Sequence[Row]) -> None:
+    async def _dispatch(self, rows: Sequence[Row], asked: int) -> None:
         rewinds = self.rewinds
         rendered = await self._render(rows)
         if rewinds != self.rewinds:
@@ -214,7 +241,7 @@ class Feed:
         if not self._agrees(rows):
             return self.rewound()
         self.pos, self.id = self._stands_after(rows)
-        self.live.take(rows, rendered)
+        self.live.take(rows, rendered, asked=asked)
         for observer in self.outside.observers:
             self._tell(observer, rows)
 

@@ -6,7 +6,7 @@ Owns the bounds of that memory; leaves what is put in, and when, to `events.pump
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
-from chat_service.events.source import Item, Row
+from chat_service.events.source import Item, Row, moment
 from chat_service.schema import fence
 
 RING_EVENTS: Final = 64
@@ -95,30 +95,42 @@ class Listener(Protocol):
 class Entry:
     """A session for one side, for as long as somebody listens."""
 
-    __slots__ = ("head", "last", "ring", "listeners", "_known")
+    __slots__ = ("head", "last", "ring", "listeners", "_begun", "_begun_at")
 
     def __init__(self) -> None:
         self.head = 0
         self.last = START
         """The last row that the feed came to; the head may be beyond it."""
-        self._known = START
+        self._begun, self._begun_at = START, 0
         self.ring = Ring()
         self.listeners: dict[Listener, None] = {}
 
-    def know(self, place: Place) -> None:
-        """Note a row that a listener begins at: what follows it needs no query of his."""
-        if place[0] > self._known[0]:
-            self._known = place
+    def begin(self, place: Place) -> None:
+        """Note a row that a listener has just read: what follows it needs no query of his."""
+        if place[0] > self._begun[0]:
+            self._begun, self._begun_at = place, moment()
 
-    def take(self, number: int, row: Row, item: Item | None) -> None:
-        """Note a row that the feed came to; without its event the ring begins anew after it."""
-        before = self._known
+    def take(self, number: int, row: Row, item: Item | None, *, asked: int) -> None:
+        """Note a row that the feed came to, and asked for at that moment.
+
+        Without its event the ring begins anew after it.
+        """
+        before = self._before(number, asked)
         self.head = max(self.head, number)
-        self.last = self._known = (number, fence(row.id))
+        self.last = (number, fence(row.id))
         if item is None:
             self.ring.clear()
         else:
             self.ring.append(item, before)
+
+    def _before(self, number: int, asked: int) -> Place:
+        """What is known to stand before a number.
+
+        What a listener has read stands there for sure if the feed has asked later than he: an older
+        answer may be of a line of the log that was left meanwhile.
+        """
+        follows = self._begun[0] == number - 1 and self._begun_at < asked
+        return self._begun if follows else self.last
 
     def wake(self) -> None:
         """Tell all who listen."""

@@ -3,10 +3,11 @@
 Owns the words between `events.feed` and whoever reads the database for it; knows no database.
 """
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from chat_service.schema import Audience, SessionId, WorkspaceId
@@ -70,6 +71,28 @@ class Head:
     pos: int
 
 
+moment: Final = itertools.count(1).__next__
+"""A clock of this process that tells nothing but an order: no two moments are the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What one commit of this process has added to the log of a workspace.
+
+    The rows were written after the event `before`, if any, and not earlier than at `moment`.
+    """
+
+    workspace_id: WorkspaceId
+    before: UUID | None
+    rows: Sequence[Row]
+    moment: int
+
+    @property
+    def pos(self) -> int:
+        """Where the log ended then."""
+        return self.rows[-1].pos
+
+
 class Source(Protocol):
     """Everything that touches the database. Whatever it raises is tried again; it must not hang.
 
@@ -107,6 +130,6 @@ class Source(Protocol):
         """What begins at a position; see Head."""
 
     async def render(
-        self, workspace_id: WorkspaceId, rows: Sequence[Row], side: Side
-    ) -> Sequence[Item]:
-        """The events of rows that this side may see; the resources in one query."""
+        self, workspace_id: WorkspaceId, wanted: Mapping[Side, Sequence[Row]]
+    ) -> Mapping[Side, Sequence[Item]]:
+        """The events of rows, by the side that is to see them and may; all resources read once."""

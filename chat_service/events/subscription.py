@@ -175,7 +175,7 @@ class Subscription:
     def _begin(self, position: int, head: Head) -> int:
         entry = self._join()
         entry.head = max(entry.head, head.number)
-        entry.know((position, head.fence))
+        entry.begin((position, head.fence))
         self.ready, self._begun = True, head.number
         self._stand(position, head.fence, head.pos)
         self.wake()

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import FromClause, RowMapping, Select, and_, case, select
+from sqlalchemy import FromClause, RowMapping, Select, and_, bindparam, case, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.auth import Caller
@@ -20,16 +20,16 @@ MESSAGES: Final = table_of(ChatMessage)
 def with_authors() -> Select[Any]:
     """Messages with the present names of their authors; made once."""
     message = MESSAGES.c
+    customer, agent, token = (table_of(model) for model in (Customer, Agent, Token))
     author = case(
-        (message.author_type == AuthorType.CUSTOMER, Customer.name),
-        (message.author_type == AuthorType.AGENT, Agent.name),
-        else_=Token.name,
+        (message.author_type == AuthorType.CUSTOMER, customer.c.name),
+        (message.author_type == AuthorType.AGENT, agent.c.name),
+        else_=token.c.name,
     )
     joined: FromClause = MESSAGES
-    for table in (Customer, Agent, Token):
-        joined = joined.outerjoin(
-            table, and_(table.workspace_id == message.workspace_id, table.id == message.author_id)
-        )
+    for table in (customer, agent, token):
+        own = and_(table.c.workspace_id == message.workspace_id, table.c.id == message.author_id)
+        joined = joined.outerjoin(table, own)
     return select(MESSAGES, author.label("author_name")).select_from(joined)
 
 
@@ -56,8 +56,15 @@ async def by_id(
     db: AsyncSession, workspace_id: WorkspaceId, ids: Collection[UUID]
 ) -> dict[UUID, RowMapping]:
     """Messages as they are shown, by id, for a caller whose right was checked before."""
-    query = with_authors().where(MESSAGES.c.workspace_id == workspace_id, MESSAGES.c.id.in_(ids))
-    return {row["id"]: row for row in (await db.execute(query)).mappings()}
+    connection = await db.connection()
+    found = await connection.execute(_by_id(), {"workspace": workspace_id, "ids": list(ids)})
+    return {row["id"]: row for row in found.mappings()}
+
+
+@cache
+def _by_id() -> Select[Any]:
+    ids = MESSAGES.c.id.in_(bindparam("ids", expanding=True))
+    return with_authors().where(MESSAGES.c.workspace_id == bindparam("workspace"), ids)
 
 
 async def places(

@@ -7,6 +7,7 @@ Owns how a connection is opened on SQLite and PostgreSQL. Leaves transactions to
 
 import os
 from contextlib import suppress
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,6 +51,7 @@ __all__ = [
     "FeedHead",
     "FeedReader",
     "Inbox",
+    "Kind",
     "MessageCount",
     "Participant",
     "ProcessLease",
@@ -124,17 +126,27 @@ def asyncpg_url(url: URL) -> URL:
     return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
 
 
-def open_sessionmaker(engine: AsyncEngine, *, write: bool) -> async_sessionmaker[AsyncSession]:
+class Kind(Enum):
+    """What a database session is for."""
+
+    WRITE = auto()
+    SNAPSHOT = auto()
+    """To read; all statements see the database of one moment."""
+    LOOK = auto()
+    """To read; each statement may see a later moment, and there is no transaction to begin."""
+
+
+def open_sessionmaker(engine: AsyncEngine, kind: Kind) -> async_sessionmaker[AsyncSession]:
     """Makes database sessions that keep loaded values after the commit.
 
-    A reading one sees one snapshot of the database and cannot write.
+    On SQLite, where a transaction costs no round trip, a look is a snapshot.
     """
-    if write:
-        return async_sessionmaker(engine.execution_options(write=True), expire_on_commit=False)
-    if is_sqlite(engine):
-        return async_sessionmaker(engine, expire_on_commit=False)
-    snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return async_sessionmaker(snapshot, expire_on_commit=False)
+    if kind is Kind.WRITE:
+        engine = engine.execution_options(write=True)
+    elif not is_sqlite(engine):
+        level = "REPEATABLE READ" if kind is Kind.SNAPSHOT else "AUTOCOMMIT"
+        engine = engine.execution_options(isolation_level=level, postgresql_readonly=True)
+    return async_sessionmaker(engine, expire_on_commit=False)
 
 
 def is_sqlite(engine: AsyncEngine) -> bool:

@@ -58,6 +58,8 @@ class FeedHead(Tenant, Base):
 
     pos: Mapped[int]
     last_id: Mapped[EventId | None]
+    before_id: Mapped[EventId | None]
+    """The last one when the latest transaction began to add its own."""
     floor: Mapped[int]
     """All events above it are kept; cursors below it have expired."""
 

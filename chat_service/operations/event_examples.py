@@ -17,7 +17,6 @@ from chat_service.schema import (
     Visibility,
     WorkspaceId,
 )
-from chat_service.sessions.transport import session_view
 from chat_service.transport import AN_ID, Json
 from chat_service.views.rendering import Resources, envelope
 
@@ -84,7 +83,7 @@ def _resources(name: str) -> Resources:
     session = _session()
     return Resources(
         sessions={ID: cast(Row[Any], session)},
-        whole={ID: session_view(Staff(), session, [_mark()])},
+        marks={ID: [_mark()]},
         messages={ID: _message(deleted=name == "message.deleted")},
     )
 

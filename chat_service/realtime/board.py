@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.auth import Caller
 from chat_service.errors import NotFound
-from chat_service.events.transaction import reading
+from chat_service.events.transaction import looking, reading
 from chat_service.realtime.gathering import Gathering
 from chat_service.realtime.hub import Hub
 from chat_service.realtime.presence import Who
@@ -143,7 +143,7 @@ class Board:
         places = self._hub.listened()
         for start in range(0, len(places), AT_ONCE):
             some = places[start : start + AT_ONCE]
-            async with reading() as db:
+            async with looking() as db:
                 versions = await read_versions(db, some)
             for place, version in versions.items():
                 known = self._told.get(place)

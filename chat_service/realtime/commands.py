@@ -18,7 +18,7 @@ from chat_service.errors import (
 )
 from chat_service.events.feed import Reset, Side
 from chat_service.events.persist import RETRY_SECONDS
-from chat_service.events.transaction import reading
+from chat_service.events.transaction import looking
 from chat_service.messages import services as messages
 from chat_service.messages.drafts import Draft, draft_of
 from chat_service.messages.transport import message_cursor, message_view
@@ -100,7 +100,7 @@ class Commands:
         if following is None:
             return
         try:
-            async with reading() as db:
+            async with looking() as db:
                 await sessions.access(db, self._talker.caller, session_id)
         except DatabaseUnavailable:
             await asyncio.sleep(RETRY_SECONDS)

@@ -9,7 +9,7 @@ from cachetools import TTLCache
 from chat_service.auth import Admission, Authenticator, Caller, login
 from chat_service.config import Auth, Limits, Realtime
 from chat_service.errors import OriginNotAllowed
-from chat_service.events.transaction import reading, transaction
+from chat_service.events.transaction import looking, transaction
 from chat_service.messages.services import MessageLanes
 from chat_service.origins import Origins
 from chat_service.realtime.frames import Auth as AuthFrame
@@ -97,7 +97,7 @@ class Desk:
             return
         key = caller.workspace_id, caller.token_id
         if fresh or key not in self._logins:
-            async with reading() as db:
+            async with looking() as db:
                 await login(db, *key, now=self.clock())
             self._logins[key] = None
 

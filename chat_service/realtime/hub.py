@@ -20,6 +20,7 @@ from chat_service.config import Realtime
 from chat_service.errors import Overloaded
 from chat_service.events.broker import Broker, Ephemeral, Hint, Message
 from chat_service.events.feed import Feeds, Hold, Row
+from chat_service.events.source import Growth
 from chat_service.realtime import closes
 from chat_service.realtime.closes import Close
 from chat_service.realtime.list_source import ListSource
@@ -110,10 +111,10 @@ class Hub:
         self.lists.end()
         await self._broker.stop()
 
-    def committed(self, workspace_id: WorkspaceId, pos: int) -> None:
-        """A log of this workspace has grown by a commit of this process."""
-        self.feeds.hint(workspace_id, pos)
-        self.publish(Hint(workspace=workspace_id, pos=pos))
+    def grown(self, growth: Growth) -> None:
+        """A log has grown by a commit of this process."""
+        self.feeds.offer(growth)
+        self.publish(Hint(workspace=growth.workspace_id, pos=growth.pos))
 
     def enter(self, peer: Peer) -> None:
         """A connection is there; the oldest of too many sockets of one principal are closed.

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.agents import presence
 from chat_service.agents.presence import Present
-from chat_service.events.transaction import reading, transaction
+from chat_service.events.transaction import looking, transaction
 from chat_service.realtime.presence import Who
 from chat_service.schema import AgentId, Clock, ProcessId, WorkspaceId, new_id
 
@@ -155,7 +155,7 @@ class Roster:
         if not asked:
             return
         try:
-            async with reading() as db:
+            async with looking() as db:
                 found = await presence.online(db, asked, now=self._clock())
         except Exception:
             self._stale |= asked

@@ -5,18 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import select
 
 from chat_service.events.log import EVENTS, HEAD, Stream
 from chat_service.events.source import Head, Item
 from chat_service.events.source import Row as FeedRow
 from chat_service.events.source import Side, number_of
-from chat_service.events.transaction import reading
+from chat_service.events.transaction import looking, reading
 from chat_service.realtime.gathering import Gathering
 from chat_service.realtime.heads import Beginning, session_heads
 from chat_service.schema import CursorKind, SessionId, WorkspaceId, fence
-from chat_service.views.rendering import render
+from chat_service.views.rendering import Resources, envelope, read_resources
 
 KINDS = {Side.STAFF: CursorKind.STAFF, Side.CUSTOMER: CursorKind.PUBLIC}
 
@@ -46,7 +45,7 @@ class LogSource:
         query = select(HEAD.c.workspace_id, HEAD.c.pos, HEAD.c.last_id).where(
             HEAD.c.workspace_id.in_(workspace_ids)
         )
-        async with reading() as db:
+        async with looking() as db:
             return {row.workspace_id: (row.pos, row.last_id) for row in await db.execute(query)}
 
     async def read_feed(
@@ -59,7 +58,7 @@ class LogSource:
             .order_by(EVENTS.c.pos)
             .limit(limit)
         )
-        async with reading() as db:
+        async with looking() as db:
             return (await db.execute(query)).all()
 
     async def read_session(
@@ -81,7 +80,8 @@ class LogSource:
             .limit(limit)
         )
         async with reading() as db:
-            return await _items(db, side, workspace_id, (await db.execute(query)).all())
+            rows = (await db.execute(query)).all()
+            return _items(side, rows, await read_resources(db, workspace_id, rows))
 
     async def session_head(
         self, workspace_id: WorkspaceId, session_id: SessionId, side: Side, position: int
@@ -90,12 +90,13 @@ class LogSource:
         return await self._heads.ask((workspace_id, session_id, side, position))
 
     async def render(
-        self, workspace_id: WorkspaceId, rows: Sequence[FeedRow], side: Side
-    ) -> Sequence[Item]:
-        """The events of rows that this side may see."""
-        seen: list[Any] = [row for row in rows if number_of(row, side) is not None]
-        async with reading() as db:
-            return await _items(db, side, workspace_id, seen)
+        self, workspace_id: WorkspaceId, wanted: Mapping[Side, Sequence[FeedRow]]
+    ) -> Mapping[Side, Sequence[Item]]:
+        """The events of rows, with their resources as they are now or a moment later."""
+        every: list[Any] = [row for rows in wanted.values() for row in rows]
+        async with looking() as db:
+            found = await read_resources(db, workspace_id, every)
+        return {side: _items(side, rows, found) for side, rows in wanted.items()}
 
 
 async def _heads_of(beginnings: Sequence[Beginning]) -> dict[Beginning, Head]:
@@ -103,18 +104,12 @@ async def _heads_of(beginnings: Sequence[Beginning]) -> dict[Beginning, Head]:
         return await session_heads(db, beginnings)
 
 
-async def _items(
-    db: AsyncSession, side: Side, workspace_id: WorkspaceId, rows: Sequence[Row[Any]]
-) -> list[Item]:
+def _items(side: Side, rows: Sequence[Any], found: Resources) -> list[Item]:
     """Rows of any sessions as the events of a side, each serialised once."""
-    viewer = Audience(workspace_id, side is Side.CUSTOMER)
-    envelopes = await render(db, viewer, rows, kind=KINDS[side])
-    return [
-        Item(
-            number=int(number_of(row, side) or 0),
-            fence=fence(row.id),
-            event=envelope.model_dump_json(by_alias=True).encode(),
-            row=row,
-        )
-        for row, envelope in zip(rows, envelopes, strict=True)
-    ]
+    return [_item(side, number, row, found) for row in rows if (number := number_of(row, side))]
+
+
+def _item(side: Side, number: int, row: Any, found: Resources) -> Item:
+    viewer = Audience(row.workspace_id, side is Side.CUSTOMER)
+    shown = envelope(viewer, KINDS[side], row, found)
+    return Item(number, fence(row.id), shown.model_dump_json(by_alias=True).encode(), row)

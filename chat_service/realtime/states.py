@@ -18,7 +18,7 @@ from chat_service.config import Realtime
 from chat_service.errors import Forbidden, ServiceError
 from chat_service.events.broker import Ephemeral
 from chat_service.events.feed import JITTER, OUTAGE_SECONDS, Row
-from chat_service.events.transaction import reading
+from chat_service.events.transaction import looking, reading
 from chat_service.realtime import signs
 from chat_service.realtime.board import Board
 from chat_service.realtime.company import Company
@@ -154,7 +154,7 @@ class States:
         """
         signs.check_right(caller, visibility)
         if not follows:
-            async with reading() as db:
+            async with looking() as db:
                 await sessions.access(db, caller, session_id)
         place = (caller.workspace_id, session_id)
         self._signs.set(place, caller.actor, visibility, is_typing=is_typing)

@@ -10,7 +10,7 @@ import orjson
 from chat_service.auth import Caller
 from chat_service.errors import NotFound
 from chat_service.events.feed import Item, Reset, Side, Subscription
-from chat_service.events.transaction import reading
+from chat_service.events.transaction import looking
 from chat_service.realtime.hub import Door, Hub
 from chat_service.realtime.lag import Lag
 from chat_service.realtime.listener import Listener
@@ -106,7 +106,7 @@ class EventStream:
             return True
         self._listener.doubted = False
         try:
-            async with reading() as db:
+            async with looking() as db:
                 await sessions.access(db, self._caller, self._session_id)
         except NotFound:
             return False

@@ -98,27 +98,28 @@ async def access(
 @cache
 def summaries() -> Select[Any]:
     """Sessions with all that their views show: names and the last public message; made once."""
-    last = table_of(ChatMessage)
+    last, agent = table_of(ChatMessage), table_of(Agent)
     return (
         select(
             SESSIONS,
-            Agent.name.label("assignee_name"),
+            agent.c.name.label("assignee_name"),
             last.c.author_type.label("last_author_type"),
             last.c.content.label("last_content"),
             last.c.created_at.label("last_created_at"),
         )
-        .select_from(ChatSession)
+        .select_from(SESSIONS)
         .outerjoin(
-            Agent,
+            agent,
             and_(
-                Agent.workspace_id == ChatSession.workspace_id, Agent.id == ChatSession.assignee_id
+                agent.c.workspace_id == SESSIONS.c.workspace_id,
+                agent.c.id == SESSIONS.c.assignee_id,
             ),
         )
         .outerjoin(
             last,
             and_(
-                last.c.workspace_id == ChatSession.workspace_id,
-                last.c.id == ChatSession.last_message_id,
+                last.c.workspace_id == SESSIONS.c.workspace_id,
+                last.c.id == SESSIONS.c.last_message_id,
             ),
         )
     )
@@ -137,8 +138,15 @@ async def summaries_by_id(
     db: AsyncSession, workspace_id: WorkspaceId, ids: Collection[SessionId]
 ) -> dict[UUID, Row[Any]]:
     """Sessions as they are shown, by id, for a caller whose right was checked before."""
-    query = summaries().where(ChatSession.workspace_id == workspace_id, ChatSession.id.in_(ids))
-    return {row.id: row for row in await db.execute(query)}
+    connection = await db.connection()
+    found = await connection.execute(_by_id(), {"workspace": workspace_id, "ids": list(ids)})
+    return {row.id: row for row in found}
+
+
+@cache
+def _by_id() -> Select[Any]:
+    ids = SESSIONS.c.id.in_(bindparam("ids", expanding=True))
+    return summaries().where(SESSIONS.c.workspace_id == bindparam("workspace"), ids)
 
 
 @dataclass(slots=True)

@@ -25,8 +25,8 @@ from chat_service.schema import (
     fence,
 )
 from chat_service.sessions import queries as sessions
-from chat_service.sessions.rendering import render as render_sessions
-from chat_service.sessions.transport import OPEN_FOR_CUSTOMERS, SessionView, summary_view
+from chat_service.sessions.transport import OPEN_FOR_CUSTOMERS, session_view, summary_view
+from chat_service.sessions.watermarks import read_marks
 from chat_service.transport import ActorView
 from chat_service.views.transport import CustomerEnvelope, Envelope, StaffEnvelope
 
@@ -52,10 +52,10 @@ class Viewer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What events are shown with, by id: sessions, those that are named whole, and messages."""
+    """What events are shown with, by id: sessions, the marks of those shown whole, messages."""
 
-    sessions: Mapping[UUID, Row[Any]]
-    whole: Mapping[UUID, SessionView]
+    sessions: Mapping[UUID, Any]
+    marks: Mapping[UUID, Sequence[Any]]
     messages: Mapping[UUID, Any]
 
 
@@ -66,22 +66,24 @@ async def render(
 
     `kind` is the numbering of their cursors; the rows may be of many sessions.
     """
-    found = await _read(db, viewer, rows)
+    found = await read_resources(db, viewer.workspace_id, rows)
     return [envelope(viewer, kind, row, found) for row in rows]
 
 
-async def _read(db: AsyncSession, viewer: Viewer, rows: Sequence[Row[Any]]) -> Resources:
+async def read_resources(
+    db: AsyncSession, workspace_id: WorkspaceId, rows: Sequence[Any]
+) -> Resources:
+    """What log rows of one workspace are shown with, to anybody."""
     session_ids = {row.session_id for row in rows if row.session_id is not None}
     message_ids = {row.message_id for row in rows if row.message_id is not None}
-    workspace_id = viewer.workspace_id
     found = (
         await sessions.summaries_by_id(db, workspace_id, _ids(session_ids)) if session_ids else {}
     )
     named = {row.session_id for row in rows if row.type.startswith("session.")}
-    views = await render_sessions(db, viewer, [row for row in found.values() if row.id in named])
+    marks = await read_marks(db, [(workspace_id, one) for one in _ids(named) if one in found])
     return Resources(
         sessions=found,
-        whole={view.id: view for view in views},
+        marks={session_id: some for (_, session_id), some in marks.items()},
         messages=await messages.by_id(db, workspace_id, message_ids) if message_ids else {},
     )
 
@@ -133,8 +135,9 @@ def _data(viewer: Viewer, row: Row[Any], found: Resources) -> dict[str, Any]:
     if kind == "message" and row.message_id in found.messages:
         message = found.messages[row.message_id]
         data["message"] = message_view(viewer.is_customer, message, message["author_name"])
-    elif kind == "session" and row.session_id in found.whole:
-        data["session"] = found.whole[row.session_id].model_dump(mode="json")
+    elif kind == "session" and row.session_id in found.marks:
+        whole = session_view(viewer, found.sessions[row.session_id], found.marks[row.session_id])
+        data["session"] = whole.model_dump(mode="json")
     if viewer.is_customer:
         return data | _for_customers(stored)
     return data | stored

@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from chat_service.test.events.simulated.planted import (
+    BelievesOldAnswers,
     CountsNotes,
     IgnoresFence,
     NoHeadCheck,
@@ -47,6 +48,10 @@ def test_every_client_has_its_log_without_gap_repeat_or_reorder(seeds: range) ->
         pytest.param(Parts(feeds=with_subscription(IgnoresFence)), id="fence ignored"),
         pytest.param(Parts(world=CountsNotes), id="internal events in the public counter"),
         pytest.param(Parts(feeds=with_feed(NoOverlap)), id="no overlap in the feed"),
+        pytest.param(
+            Parts(feeds=with_feed(BelievesOldAnswers)),
+            id="an answer believed that is older than an attach",
+        ),
     ],
 )
 def test_the_property_test_finds(parts: Parts) -> None:

@@ -43,7 +43,8 @@ async def test_an_event_is_rendered_once_for_all_readers_of_a_side() -> None:
     scene.commit(3)
     await scene.hint()
     assert [await reader.pull() for reader in readers] == [[1, 2, 3]] * 40
-    assert scene.source.asked["render"] == 2
+    assert scene.source.asked["render"] == 1
+    assert scene.source.rendered == 3 * len(Side)
     assert scene.source.asked["read_session"] == 0
 
 

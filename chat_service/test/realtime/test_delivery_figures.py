@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import httpx2
 import pytest
 
 from chat_service.app import create_app
 from chat_service.events.broker import Hint, LocalBroker, Message
+from chat_service.events.source import Growth, Row, moment
 from chat_service.schema import WorkspaceId, new_id
 from chat_service.test.builders import Person, Workspace
 from chat_service.test.conftest import config_of
@@ -124,7 +127,8 @@ async def test_tells_of_the_broker_and_what_goes_over_it(tmp_path: Path) -> None
         assert (await read(client))["chat_broker_up"] == 1
         remote.receive(Hint(workspace=workspace_id, pos=1))
         for pos in (2, 3):
-            service.hub.committed(workspace_id, pos)
+            row = cast(Row, SimpleNamespace(pos=pos))
+            service.hub.grown(Growth(workspace_id, None, [row], moment()))
         growth = grown(before, await read(client))
         await service.hub.stop()
     await service.database.engine.dispose()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from random import Random
 
 from chat_service.events.feed import Feeds, Row
+from chat_service.events.source import Growth
 from chat_service.schema import WorkspaceId
 from chat_service.test.events.simulated.clients import Client
 from chat_service.test.events.simulated.sources import UnsteadySource
@@ -73,6 +74,11 @@ class Gateway:
         """A hint came in."""
         if self.alive:
             self.feeds.hint(WORKSPACE, pos)
+
+    def offer(self, growth: Growth) -> None:
+        """A commit of this process is done."""
+        if self.alive:
+            self.feeds.offer(growth)
 
     async def serve(self, client: Client, seconds: float | None) -> None:
         """Keep a client connected, for so long or while the process lives."""

@@ -1,13 +1,16 @@
 """Faults to be planted: each is the part as it would be with one rule of the algorithm forgotten."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
 from chat_service.events.feed import Feeds, Head, Item, Reset, Row, Side, Subscription
-from chat_service.events.pump import Feed
+from chat_service.events.live import Live
+from chat_service.events.pump import Feed, Outside
+from chat_service.events.ring import Entry, Place
 from chat_service.events.subscription import Answer, Read
-from chat_service.schema import Cursor, SessionId
+from chat_service.schema import Cursor, SessionId, WorkspaceId
 from chat_service.test.events.simulated.world import World
 
 
@@ -30,6 +33,21 @@ class NoOverlap(Feed):
 
     def _overlaps(self, rows: Sequence[Row]) -> bool:
         return True
+
+
+class OldEntry(Entry):
+    """Takes an event that a listener has for the one before what the feed asked for earlier."""
+
+    def _before(self, number: int, asked: int) -> Place:
+        return super()._before(number, sys.maxsize)
+
+
+class BelievesOldAnswers(Feed):
+    """Has such entries."""
+
+    def __init__(self, workspace_id: WorkspaceId, outside: Outside) -> None:
+        super().__init__(workspace_id, outside)
+        self.live = type("OldLive", (Live,), {"entry_type": OldEntry})()
 
 
 class NoLookAhead(Feed):

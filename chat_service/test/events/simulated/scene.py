@@ -9,6 +9,7 @@ from random import Random
 from typing import Any, ParamSpec, TypeVar
 
 from chat_service.events.feed import Feeds, Reset, Row, Side
+from chat_service.events.source import Growth, moment
 from chat_service.schema import Cursor, CursorKind, WorkspaceId
 from chat_service.test.events.simulated.sources import WorldSource
 from chat_service.test.events.simulated.virtual import play
@@ -87,6 +88,17 @@ class Scene:
     async def hint(self, pos: int | None = None) -> None:
         """Tell how far the log reaches, and let that take effect."""
         self.feeds.hint(WORKSPACE, len(self.world.log) if pos is None else pos)
+        await settle()
+
+    def grow(self, count: int = 1) -> Growth:
+        """Commit in the first session as the process of the gateway does, which will tell of it."""
+        began, (end, before) = moment(), self.world.head()
+        self.commit(count)
+        return Growth(WORKSPACE, before, self.world.rows(end + 1, count), began)
+
+    async def offer(self, growth: Growth) -> None:
+        """Tell of a commit of this process, and let that take effect."""
+        self.feeds.offer(growth)
         await settle()
 
     @asynccontextmanager

@@ -68,13 +68,12 @@ class WorldSource:
         )
 
     async def render(
-        self, workspace_id: WorkspaceId, rows: Sequence[Row], side: Side
-    ) -> Sequence[Item]:
+        self, workspace_id: WorkspaceId, wanted: Mapping[Side, Sequence[Row]]
+    ) -> Mapping[Side, Sequence[Item]]:
         """Events of rows."""
-        self.rendered += len(rows)
+        self.rendered += sum(len(rows) for rows in wanted.values())
         return await self._answer(
-            "render",
-            lambda: [self._world.render(row, side) for row in rows if isinstance(row, Event)],
+            "render", lambda: {side: self._render(rows, side) for side, rows in wanted.items()}
         )
 
     async def snapshot(
@@ -86,6 +85,9 @@ class WorldSource:
     async def _answer(self, what: str, ask: Callable[[], Answer]) -> Answer:
         self.asked[what] += 1
         return ask()
+
+    def _render(self, rows: Sequence[Row], side: Side) -> Sequence[Item]:
+        return [self._world.render(row, side) for row in rows if isinstance(row, Event)]
 
     def _take_snapshot(
         self, session_id: SessionId, side: Side

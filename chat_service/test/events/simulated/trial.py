@@ -9,11 +9,12 @@ from random import Random
 from typing import Final
 
 from chat_service.events.feed import Feeds, Side
+from chat_service.events.source import Growth, moment
 from chat_service.schema import Audience
 from chat_service.test.events.simulated.clients import Client
 from chat_service.test.events.simulated.gateways import Gateway
 from chat_service.test.events.simulated.virtual import play
-from chat_service.test.events.simulated.world import World
+from chat_service.test.events.simulated.world import WORKSPACE, World
 
 GATEWAYS: Final = 3
 CLIENTS: Final = 8
@@ -101,6 +102,7 @@ class Trial:
     def _commit(self, count: int) -> None:
         """One transaction in one session, and its hint."""
         session_id = self._random.choice(self.world.sessions)
+        began, (end, before) = moment(), self.world.head()
         for _ in range(count):
             written = self.world.view(session_id, Side.STAFF)
             if written and self._random.random() < 0.2:
@@ -109,7 +111,16 @@ class Trial:
                 self.world.write(session_id, internal=internal, change=old)
             else:
                 self.world.write(session_id, internal=self._random.random() < 0.3)
+        self._offer(Growth(WORKSPACE, before, self.world.rows(end + 1, count), began))
         self._publish(len(self.world.log))
+
+    def _offer(self, growth: Growth) -> None:
+        """The process that committed knows of it first, but for one that does nothing else."""
+        gateway = self._random.choice([*self.gateways, None])
+        if gateway is not None:
+            slow = self._random.random() < 0.05
+            delay = self._random.uniform(0.0, 1.0 if slow else 0.002)
+            asyncio.get_running_loop().call_later(delay, gateway.offer, growth)
 
     def _publish(self, pos: int) -> None:
         if self._random.random() < NEVER_PUBLISHED:
