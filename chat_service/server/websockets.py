@@ -16,6 +16,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from chat_service.server.protocols import problem
+from chat_service.server.waiting import Gate, Mailbox
 
 FRAGMENTS: Final = 64
 """The most frames of one message."""
@@ -53,6 +54,9 @@ class Conversation(ServerProtocol):
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """One WebSocket that holds little of what its peer sends, and that can always be ended."""
 
+    queue: Mailbox  # type: ignore[assignment]
+    writable: Gate  # type: ignore[assignment]
+
     def __init__(
         self,
         config: Config,
@@ -62,6 +66,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.conn = Conversation(max_size=config.ws_max_size, logger=self.conn.logger)
+        self.queue, self.writable = Mailbox(), Gate()
         self._unparsed = bytearray()
         self._end: asyncio.TimerHandle | None = None
         self._controls = 0
@@ -141,6 +146,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.write(text_frame(text.encode()))
         else:
             await super().send(message)
+            self._forget_head()
         if self._unparsed or self.close_sent:
             self._parse()
 
@@ -160,6 +166,11 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._expect_end()
         self._hold(bool(self._unparsed))
 
+    def _forget_head(self) -> None:
+        """Once a socket is open nobody asks for its request and the answer to that any more."""
+        if self.handshake_complete:
+            self.request = self.response = None  # type: ignore[assignment]
+
     def _takes_text(self) -> bool:
         """Whether a text may leave at once and as it is: the way of nearly all that is sent."""
         return (
@@ -173,7 +184,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if not self.writable.is_set():
             return False
         if self.handshake_complete:
-            return self.close_sent or self.queue.empty()
+            return self.close_sent or not self.queue
         return not self.handshake_initiated
 
     def _parse_part(self, part: bytes) -> None:
