@@ -44,9 +44,9 @@ class Numbered(Protocol):
     last_activity_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Appended:
-    """A row of the log as it was written, in the form in which it is read."""
+    """A row of the log as it was written, in the form in which it is read; nobody changes it."""
 
     workspace_id: WorkspaceId
     pos: int
