@@ -12,6 +12,7 @@ RUN python3 -m venv --without-pip /opt/venv \
         --require-hashes --only-binary :all: -r locked.txt
 COPY README.md LICENSE THIRD_PARTY.md ./
 COPY migrations migrations
+COPY chat_service_client chat_service_client
 COPY chat_service chat_service
 RUN /opt/tools/bin/pip --python /opt/venv/bin/python install --no-cache-dir -q --no-deps .
 

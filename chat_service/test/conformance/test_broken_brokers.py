@@ -1,6 +1,7 @@
-"""Whatever the broker does, what was committed arrives, once and in order: the promises 22 to 27."""
+"""Whatever the broker does, what was committed arrives, once and in order: 22 to 27, and 65."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from chat_service.test.conformance.crossings import Crossing, crossing_on
 from chat_service.test.conftest import config_of
 from chat_service.test.postgres import FreshDatabase
 from chat_service.test.realtime.talkers import Address
+from chat_service.test.sessions.calls import act, waiting
 
 T_HEAD = 5.0 if LONG else 0.5
 BOUND = T_HEAD * 1.2 + 1 + 1
@@ -208,3 +210,30 @@ async def test_publish_never_happens_event_still_delivered(
         async with asyncio.timeout(BOUND):
             await socket.until_seq(session_id, last)
     assert crossing.trouble.happened["unsaid"]
+
+
+@pytest.mark.conformance(65)
+@touches_the_broker
+async def test_revoked_agent_receives_nothing_after_7s_with_broker_down(
+    crossing: Crossing, workspace: Workspace, address: Address, customer: Person
+) -> None:
+    """Where the head check is shortened, so are the seven seconds."""
+    crossing.trouble.lost = 1.0
+    bob, key = await workspace.agent(), await workspace.key()
+    session_id = await waiting(customer)
+    await act(bob, session_id, "claim")
+    async with address.socket(bob) as desk, address.socket(bob) as list_only:
+        await desk.follow(session_id)
+        await list_only.ask("subscribe", stream="sessions")
+        async with address.stream(bob, session_id, after_seq=0) as source:
+            assert (await bob.post("/v1/auth/sign-out")).status_code == 204
+            async with asyncio.timeout(BOUND):
+                for socket in (desk, list_only):
+                    assert await socket.closed() == 4506
+                async for told in source:
+                    assert "too late" not in told.data
+            await key.send(session_id, "too late")
+        assert "too late" not in json.dumps([desk.events, desk.heard, list_only.heard])
+    async with address.socket() as socket:
+        await socket.say(op="hello", token=bob.token)
+        assert await socket.closed() == 4501

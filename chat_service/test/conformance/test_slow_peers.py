@@ -1,12 +1,17 @@
 """Peers that do not read, that are gone without a word, that say too much: 41 to 44 and 46."""
 
 import asyncio
-import os
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chat_service.realtime.closes import Close
+from chat_service.realtime.connection import Connection
+from chat_service.realtime.desk import Desk
+from chat_service.realtime.writer import Owner, Writer
+from chat_service.test.backends import count
 from chat_service.test.builders import Person, Workspace
 from chat_service.test.proxy import Proxy, proxied, reaching
 from chat_service.test.realtime.stalled import hardened, memory, stalled
@@ -15,9 +20,10 @@ from chat_service.test.realtime.tuned import Tuned, tuned
 from chat_service.test.server.apps import until
 from chat_service_client import AsyncChat
 
-READERS = int(os.environ.get("CONFORMANCE_READERS", "24"))
-"""How many stalled readers; 1,000 in a long run."""
+READERS = count(24, many=1_000)
+"""How many stalled readers."""
 LARGE = "x" * 16_000
+FEW = 24
 ROUNDS, AT_ONCE = 20, 10
 EACH = 1024 * 1024
 """More than a stalled reader may cost, and a third of what is said in all rounds."""
@@ -49,6 +55,45 @@ async def test_slow_reader_is_evicted_and_memory_is_flat(database_url: str, tmp_
             assert memory() - before < READERS * EACH
             await until(lambda: server.sockets == 0)
             assert place.service.hub.listened() == []
+
+
+class Queueing(Writer):
+    """A writer with a queue that has no bound, so that it never has to wait for its reader."""
+
+    def __init__(self, desk: Desk, owner: Owner, connection: Connection, send: Any) -> None:
+        super().__init__(desk, owner, connection, self._put)
+        self._queue: asyncio.Queue[Any] = asyncio.Queue()
+        self._sending = asyncio.create_task(self._send_all(send))
+
+    async def close(self, close: Close, after_ms: int = 0) -> None:
+        """Close, and send nothing more."""
+        self._sending.cancel()
+        await super().close(close, after_ms)
+
+    async def _put(self, message: Any) -> None:
+        self._queue.put_nowait(message)
+
+    async def _send_all(self, send: Any) -> None:
+        with suppress(OSError):
+            while True:
+                await send(await self._queue.get())
+
+
+async def test_a_queue_for_each_connection_is_exposed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the flat memory is seen by: such a writer has all that was said, once a reader."""
+    monkeypatch.setattr("chat_service.realtime.socket.Writer", Queueing)
+    settings = {"send_seconds": 1.0, "sockets_per_customer": 100}
+    url = f"sqlite:///{tmp_path / 'queues.db'}"
+    async with tuned(url, tmp_path, **settings) as place, hardened(place) as server:
+        customer, session_id = await begin(place)
+        await talk(customer, session_id)
+        async with stalled(server, customer, session_id, count=FEW):
+            before = memory()
+            await talk(customer, session_id)
+            assert memory() - before > FEW * EACH
+            assert server.sockets == FEW
 
 
 @pytest.mark.conformance(42)

@@ -1,19 +1,19 @@
 """Everybody comes back at once, as after a restart: 40 of the protocol."""
 
 import asyncio
-import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from chat_service.test.backends import count
 from chat_service.test.builders import Person
 from chat_service.test.conformance.sqllog import watching
 from chat_service.test.realtime.talkers import Socket
 from chat_service.test.realtime.tuned import Tuned, tuned
 
-CLIENTS = int(os.environ.get("CONFORMANCE_CLIENTS", "100"))
-"""How many come back; 5,000 in a long run."""
+CLIENTS = count(100, many=5_000)
+"""How many come back."""
 AT_ONCE = 25
 
 

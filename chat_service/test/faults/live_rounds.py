@@ -55,7 +55,7 @@ ROLLING: Final = (LiveKind.ROLLING_RESTART, LiveKind.ROLLING_RESTART_BEHIND_HAPR
 KINDS: Final[Mapping[str, Sequence[LiveKind]]] = {
     "sqlite": (LiveKind.RECONNECTS,),
     "postgres": (LiveKind.RECONNECTS, LiveKind.DATABASE_RESTARTED, *ROLLING),
-    NATS: (LiveKind.RECONNECTS, *OUTAGES_OF_NATS),
+    NATS: (LiveKind.RECONNECTS, *OUTAGES_OF_NATS, *ROLLING),
 }
 """What can happen on which backend; `nats` is NATS beside PostgreSQL."""
 

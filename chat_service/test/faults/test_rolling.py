@@ -8,17 +8,20 @@ import pytest
 from chat_service.test.faults.haproxy import NoHaproxy, program
 from chat_service.test.faults.live_rounds import SHORT, LiveKind, live_round_on
 from chat_service.test.faults.stores import Store
+from chat_service.test.nats_server import Server as Nats
 from chat_service.test.require import skip_or_fail
 
 pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.mark.conformance(39)
+@pytest.mark.parametrize("broker", ["postgres", "nats"])
 async def test_rolling_restart_of_all_nodes_loses_nothing(
-    postgres: Store, tmp_path: Path, random: Random
+    postgres: Store, tmp_path: Path, random: Random, broker: str, request: pytest.FixtureRequest
 ) -> None:
+    nats: Nats | None = request.getfixturevalue("private_nats") if broker == "nats" else None
     async with live_round_on(
-        postgres, tmp_path, random, LiveKind.ROLLING_RESTART, SHORT
+        postgres, tmp_path, random, LiveKind.ROLLING_RESTART, SHORT, nats=nats
     ) as live_round:
         outcome = await live_round.play()
     assert outcome.violations == []

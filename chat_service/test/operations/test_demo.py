@@ -70,6 +70,12 @@ def test_two_people_talk_and_the_customer_sees_no_note(page: Page) -> None:
     expect(page.locator("#customer output")).to_contain_text("open")
 
 
+def test_who_plays_is_told_under_a_name_of_this_machine_only(url: str) -> None:
+    for host, status in (("localhost:1", 200), ("[::1]", 200), ("evil.example:8080", 404)):
+        found = httpx2.get(f"{url}/demo/credentials.json", headers={"Host": host})
+        assert found.status_code == status
+
+
 def test_there_is_no_demo_in_production(seeded: Shell) -> None:
     with seeded.serving(ENVIRONMENT="test") as lines:
         url = lines[-1].rpartition(" ")[2]
