@@ -160,6 +160,8 @@ def _wrong_values(config: Config) -> list[str]:
             value = getattr(values, option.name)
             if low is not None and not low <= value <= high:
                 lines.append(f"{section}.{option.name}: must be {low} to {high}, not {value}")
+    if config.realtime.pong_seconds > config.realtime.heartbeat_seconds:
+        lines.append("realtime.pong_seconds: must not be more than realtime.heartbeat_seconds")
     if config.server.public_url and not ORIGIN.fullmatch(config.server.public_url):
         lines.append("server.public_url: must be like https://chat.example.org, without a path")
     secrets = {

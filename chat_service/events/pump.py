@@ -168,7 +168,6 @@ class Feed:
         self.rewinds += 1
         self.pos = self.id = None
         self._ahead.clear()
-        self._offers.clear()
         for listener in self.live.drop():
             listener.rewound()
         for observer in self.outside.observers:
@@ -178,6 +177,7 @@ class Feed:
     def _begin(self, pos: int, last: UUID | None) -> None:
         if self.pos is None:
             self.pos, self.id, self._begun_at = pos, last, moment()
+            self._offers.clear()
             self.hint(pos)
 
     def _is_behind(self) -> bool:

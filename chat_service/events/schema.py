@@ -28,6 +28,14 @@ Changes = dict[str, tuple[Any, Any]]
 """Old and new value of fields that are codes, ids, numbers or times."""
 
 
+def _in_order(stored: Any) -> Any:
+    """JSON as PostgreSQL gives it back, so that an event is the same before it was read and after."""
+    if isinstance(stored, dict):
+        keys = sorted(stored, key=lambda key: (len(key), key))
+        return {key: _in_order(stored[key]) for key in keys}
+    return [_in_order(each) for each in stored] if isinstance(stored, list) else stored
+
+
 class Event(BaseModel):
     """A fact of a workspace."""
 
@@ -45,7 +53,8 @@ class Event(BaseModel):
     def data(self) -> dict[str, Any]:
         """What this type adds to the common fields, as it is stored."""
         own = set(type(self).model_fields) - set(Event.model_fields)
-        return self.model_dump(mode="json", include=own, exclude_defaults=True) if own else {}
+        stored = self.model_dump(mode="json", include=own, exclude_defaults=True) if own else {}
+        return dict(_in_order(stored))
 
 
 class WorkspaceEvent(Event):

@@ -96,7 +96,8 @@ class Growth:
 class Source(Protocol):
     """Everything that touches the database. Whatever it raises is tried again; it must not hang.
 
-    Its answers may come late, but each is of one moment: rows of two states are never mixed.
+    Its answers may come late, but each is of one moment: rows of two states are never mixed. What
+    `render` shows rows with may be newer than these, and by a moment than each other.
     """
 
     async def head(self, workspace_id: WorkspaceId) -> tuple[int, UUID | None]:

@@ -54,6 +54,7 @@ __all__ = [
     "Kind",
     "MessageCount",
     "Participant",
+    "ReadOnly",
     "ProcessLease",
     "SignInAttempts",
     "Ticket",
@@ -126,6 +127,10 @@ def asyncpg_url(url: URL) -> URL:
     return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
 
 
+class ReadOnly(Exception):
+    """A statement that is no query, where only queries may be; a fault of the program."""
+
+
 class Kind(Enum):
     """What a database session is for."""
 
@@ -143,10 +148,22 @@ def open_sessionmaker(engine: AsyncEngine, kind: Kind) -> async_sessionmaker[Asy
     """
     if kind is Kind.WRITE:
         engine = engine.execution_options(write=True)
-    elif not is_sqlite(engine):
-        level = "REPEATABLE READ" if kind is Kind.SNAPSHOT else "AUTOCOMMIT"
-        engine = engine.execution_options(isolation_level=level, postgresql_readonly=True)
+    elif is_sqlite(engine):
+        pass  # whoever does not write cannot
+    elif kind is Kind.SNAPSHOT:
+        engine = engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+    else:
+        engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        listen(engine.sync_engine, "before_cursor_execute", _only_look)
     return async_sessionmaker(engine, expire_on_commit=False)
+
+
+def _only_look(_: Connection, __: object, statement: str, *___: object) -> None:
+    """Without a transaction the server takes no word for it that nothing is written."""
+    if not statement.startswith(("SELECT", "WITH")):
+        raise ReadOnly(statement.split()[0])
 
 
 def is_sqlite(engine: AsyncEngine) -> bool:

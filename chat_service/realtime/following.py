@@ -38,7 +38,7 @@ class Followed(Protocol):
         """Whether to ask again after what was sent, though nobody says that there is news."""
 
     def is_late(self, now: float) -> bool:
-        """Whether its reader lags too far behind; asked where more waits after some were sent."""
+        """Whether its reader lags too far behind; asked after frames of it were sent."""
 
     def close(self) -> None:
         """Follow it no more."""
@@ -117,7 +117,7 @@ class Following:
         return self.subscription.has_more or not self._live
 
     def is_late(self, now: float) -> bool:
-        """Whether its reader lags too far behind; asked where more waits after some were sent."""
+        """Whether its reader lags too far behind; asked after frames of it were sent."""
         subscription = self.subscription
         return self._lag.is_too_large(subscription.sent, subscription.behind, now=now)
 

@@ -11,8 +11,8 @@ LAG_SECONDS: Final = 60.0
 class Lag:
     """One reader's lag: too large beyond `events`, or where the newest waits for a minute.
 
-    It is asked when something was given out and more waits, so that no reader is blamed for a time
-    in which there was nothing to give. Times are of any clock that never goes back.
+    It is asked each time that something was given out, so that no reader is blamed for a time in
+    which there was nothing to give. Times are of any clock that never goes back.
     """
 
     __slots__ = ("_events", "_mark", "_marked_at")

@@ -231,8 +231,8 @@ class Writer:
             return
         if following.has_more:
             self.wake(following)
-            if following.is_late(self._connection.said_at):
-                self.end(closes.SLOW)
+        if following.is_late(self._connection.said_at):
+            self.end(closes.SLOW)
 
     async def _look_again(self) -> None:
         """Before anything is told that is not for who has lost a right meanwhile."""

@@ -176,7 +176,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         return (
             self.handshake_complete
             and self.conn.state is State.OPEN
-            and not (self.close_sent or self.disconnected or self.conn.extensions)
+            and not self.disconnected
             and self.writable.is_set()
         )
 

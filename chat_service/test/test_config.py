@@ -327,3 +327,9 @@ def test_a_public_url_that_is_none_stops_the_start(load: Load, url: str) -> None
     assert complaints(load, SERVER_PUBLIC_URL=url) == [
         "server.public_url: must be like https://chat.example.org, without a path"
     ]
+
+
+def test_a_ping_later_than_the_next_one_stops_the_start(load: Load) -> None:
+    assert complaints(load, REALTIME_HEARTBEAT_SECONDS="5", REALTIME_PONG_SECONDS="6") == [
+        "realtime.pong_seconds: must not be more than realtime.heartbeat_seconds"
+    ]

@@ -152,6 +152,35 @@ async def test_a_commit_older_than_the_position_of_the_feed_is_only_a_hint() -> 
 
 
 @virtually
+async def test_a_commit_told_of_while_there_is_no_position_is_only_a_hint() -> None:
+    scene = Scene()
+    reader = await scene.attached()
+    await scene.offer(scene.grow(2))
+    lost = scene.grow()
+    scene.world.rewind(2)
+    await scene.feeds.check()
+    await scene.offer(lost)
+    assert await reader.pull() == Reset.REWOUND
+    scene.commit()
+    assert await reader.attach_snapshot() == [1, 2]
+    await settle()
+    assert await reader.pull() == []
+
+
+@virtually
+async def test_what_was_passed_by_does_not_stay_in_the_way_of_later_commits() -> None:
+    scene = Scene()
+    reader = await scene.attached()
+    for _ in range(2 * OFFERS):
+        scene.commit()
+        await scene.offer(scene.grow())
+    reads = scene.source.asked["read_feed"]
+    await scene.offer(scene.grow())
+    assert scene.source.asked["read_feed"] == reads
+    assert len(await reader.drain()) == 4 * OFFERS + 1
+
+
+@virtually
 async def test_a_commit_during_a_read_is_told_once() -> None:
     scene = Scene()
     reader = await scene.attached()

@@ -1,8 +1,9 @@
-"""The two doors to the database: what a read sees, when a change is made, who waits for whom."""
+"""The doors to the database: what a read sees, when a change is made, who waits for whom."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, insert, select
@@ -10,7 +11,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from chat_service.app import Service
 from chat_service.errors import DatabaseUnavailable, ServiceError
-from chat_service.events.transaction import inside_transaction, transaction
+from chat_service.events.transaction import inside_transaction, looking, reading, transaction
+from chat_service.model import ReadOnly
 from chat_service.model import Workspace as WorkspaceRow
 from chat_service.schema import new_id, utc_now
 from chat_service.test.builders import unique, writing
@@ -19,6 +21,8 @@ from chat_service.test.events.apart import started
 from chat_service.test.events.logs import snapshot
 
 PATIENCE = 10
+BEGUN_AT = select(func.now())
+"""When a transaction of PostgreSQL began."""
 
 
 class Broken(Exception):
@@ -84,14 +88,29 @@ async def test_a_read_sees_one_state(service: Service) -> None:
     assert await count(service, slug) == 1
 
 
-async def test_a_read_cannot_write(service: Service) -> None:
+@pytest.mark.parametrize("door", [reading, looking])
+async def test_who_reads_cannot_write(service: Service, door: Callable[[], Any]) -> None:
     slug = unique()
     values = {"id": new_id(), "slug": slug, "name": "Test", "created_at": utc_now()}
-    with pytest.raises((DBAPIError, ServiceError)):
-        async with snapshot(service) as db:
+    with service.database.bound(), pytest.raises((DBAPIError, ServiceError, ReadOnly)):
+        async with door() as db:
             await db.execute(insert(WorkspaceRow).values(values))
             await db.commit()
     assert await count(service, slug) == 0
+
+
+async def test_a_look_sees_what_was_committed_meanwhile_and_begins_nothing(
+    service: Service,
+) -> None:
+    slug = unique()
+    query = select(func.count()).select_from(WorkspaceRow).where(WorkspaceRow.slug == slug)
+    async with writing(service) as other:
+        other.add(row(slug))
+    with service.database.bound():
+        async with looking() as db:
+            assert await db.scalar(query) == 1
+            if service.database.engine.dialect.name == "postgresql":
+                assert await db.scalar(BEGUN_AT) != await db.scalar(BEGUN_AT)
 
 
 async def test_a_connection_that_read_may_write_afterwards(service: Service) -> None:

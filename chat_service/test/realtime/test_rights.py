@@ -1,16 +1,19 @@
 """Who a socket belongs to while it lives: another token for it, and rights that end meanwhile."""
 
+import asyncio
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import update
 
 from chat_service.model import Token
 from chat_service.schema import utc_now
-from chat_service.test.builders import Json, Workspace, writing
+from chat_service.test.builders import Json, Person, Workspace, writing
 from chat_service.test.customers.calls import renew
 from chat_service.test.realtime.bare import bare_socket
 from chat_service.test.realtime.rewinds import Rewind
 from chat_service.test.realtime.talkers import Address, Socket
+from chat_service.test.rows import revoke
 from chat_service.test.sessions.calls import waiting
 from chat_service.test.test_tickets import ticket_of
 
@@ -114,3 +117,39 @@ async def test_who_lost_his_right_in_a_log_that_was_set_back_is_found(
             await db.execute(everybody.values(revoked_at=utc_now()))
         await rewind.do()
         assert await socket.closed() == 4501
+
+
+async def ends_soon(workspace: Workspace, key: Person) -> None:
+    """Let a key end in a second."""
+    await revoke(workspace, key, expires_at=utc_now() + timedelta(seconds=1))
+
+
+async def test_a_token_that_ends_closes_its_socket_however_busy_that_is(
+    address: Address, workspace: Workspace
+) -> None:
+    customer, key = await workspace.customer(), await workspace.key()
+    session_id = await waiting(customer)
+    await ends_soon(workspace, key)
+    async with address.socket(key) as socket:
+        await socket.follow(session_id)
+
+        async def talk() -> None:
+            while True:
+                await customer.send(session_id)
+                await asyncio.sleep(0.02)
+
+        talking = asyncio.create_task(talk())
+        assert await socket.closed() == 4001
+        talking.cancel()
+        await asyncio.wait([talking])
+
+
+async def test_a_socket_that_goes_on_by_a_token_that_ends_sooner_ends_with_that(
+    address: Address, workspace: Workspace
+) -> None:
+    key = await workspace.key()
+    async with address.socket(key) as socket:
+        await socket.ask("auth", token=key.token)
+        await ends_soon(workspace, key)
+        assert (await renewed(socket, token=key.token))["op"] == "ack"
+        assert await socket.closed() == 4001

@@ -68,6 +68,31 @@ async def test_a_peer_that_closes_is_answered_and_the_application_hears_its_code
     assert app.heard == ["hi", 4321]
 
 
+class Talkative(App):
+    """Says something when it has heard of the end."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await super().__call__(scope, receive, send)
+        try:
+            await send({"type": "websocket.send", "text": "late"})
+        except OSError:
+            self.heard.append("refused")
+
+
+@pytest.mark.parametrize("polite", [True, False])
+async def test_nothing_is_sent_behind_the_end(polite: bool) -> None:
+    app = Talkative()
+    async with serving(app) as server, opened(port_of(server), "") as peer:
+        if polite:
+            await peer.send(frame(CLOSE, (4321).to_bytes(2)))
+            assert await peer.code() == 4321
+            assert await peer.rest() == b""
+        else:
+            peer.writer.transport.abort()
+        await all_gone(server)
+    assert app.heard == [4321 if polite else 1005, "refused"]
+
+
 async def test_a_close_is_finished_when_the_peer_answers_it() -> None:
     app = App(close)
     async with serving(app) as server, opened(port_of(server), "") as peer:
