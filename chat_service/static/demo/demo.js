@@ -50,8 +50,11 @@ class Side {
   open(session, cursor) {
     this.session = session;
     this.log.replaceChildren();
-    const token = (renew) => (renew ? this.renew() : this.token);
-    follow(location.origin, token, session, cursor, (event) => this.show(event));
+    const token = async (renew) => (renew ? this.renew() : this.token);
+    follow(location.origin, token, session, cursor, (event) => this.show(event)).then(
+      (why) => this.say(`The end: ${why}`),
+      (error) => this.say(error.message),
+    );
   }
 
   async renew() {

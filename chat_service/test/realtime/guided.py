@@ -22,14 +22,14 @@ from follow import follow
 
 tokens, session, cursor, *urls = sys.argv[1:]
 
-def begin(url):
+async def begin(url):
     left = tokens.split(",")
     async def token(renew):
         del left[:renew]
         return left[0]
     def apply(event):
         print(event["type"], event["seq"], flush=True)
-    return follow(url, token, session, cursor, apply)
+    print("ended", await follow(url, token, session, cursor, apply), flush=True)
 
 async def main():
     await asyncio.gather(*map(begin, urls))
@@ -43,11 +43,12 @@ const [tokens, session, cursor, ...urls] = process.argv.slice(2);
 for (const url of urls) {
   const left = tokens.split(",");
   const token = async (renew) => { if (renew) left.shift(); return left[0]; };
-  follow(url, token, session, cursor, (event) => console.log(event.type, event.seq));
+  const apply = (event) => console.log(event.type, event.seq);
+  follow(url, token, session, cursor, apply).then((why) => console.log("ended", why));
 }
 """,
 }
-"""Follow at each address, with the next of the tokens whenever one has ended."""
+"""Follow at each address, with the next of the tokens whenever one has ended; tell why it ended."""
 LONGEST: Final = {
     "python": "import random\nrandom.uniform = lambda least, most: most\n",
     "js": "Math.random = () => 1;\n",
@@ -68,13 +69,13 @@ class Client:
         self._process = process
 
     async def told(self) -> str:
-        """The next event: its type and number; empty at the end."""
+        """The next event: its type and number; at the end why it ended."""
         assert self._process.stdout is not None
         async with asyncio.timeout(PATIENCE):
             return (await self._process.stdout.readline()).decode().strip()
 
     async def rest(self) -> list[str]:
-        """All events until the client ends by itself."""
+        """All events until the client ends by itself, and why it did."""
         async with asyncio.timeout(PATIENCE):
             told, _ = await self._process.communicate()
         assert self._process.returncode == 0

@@ -26,6 +26,8 @@ class Part:
     events: tuple[Json, ...] = ()
     code: int | None = 1000
     says_goodbye: bool = False
+    refusal: Json | None = None
+    """A frame after the events."""
 
 
 @dataclass
@@ -60,6 +62,8 @@ class Scripted:
 async def _play(part: Part, receive: Any, send: Any) -> None:
     for each in part.events:
         await _say(send, op="events", events=[each])
+    if part.refusal is not None:
+        await _say(send, **part.refusal)
     if part.code is None:
         while (await receive())["type"] != "websocket.disconnect":
             pass
