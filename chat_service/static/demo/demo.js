@@ -27,6 +27,7 @@ class Side {
     this.form = this.section.querySelector("form");
     this.input = this.form.querySelector("input[type=text]");
     this.status = this.section.querySelector("output");
+    this.sent = Promise.resolve();
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       const text = this.input.value.trim();
@@ -34,15 +35,20 @@ class Side {
     });
   }
 
-  async send(text) {
+  send(text) {
     this.input.value = "";
     const note = this.form.querySelector("input[type=checkbox]")?.checked;
     const message = { client_message_id: id(), content: { type: "text", text } };
     if (note) message.visibility = "internal";
+    // One after the other, so that a message that is tried again stays before the next one.
+    this.sent = this.sent.then(() => this.post(message));
+  }
+
+  async post(message) {
     try {
       await call("POST", `/v1/sessions/${this.session}/messages`, this.token, message);
     } catch (error) {
-      this.input.value = text;
+      this.input.value ||= message.content.text;
       this.say(error.message);
     }
   }

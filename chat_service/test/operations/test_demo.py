@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect, sync_playwright
 
 from chat_service.test.cli.conftest import bare_shell, migrated_file, seeded, seeded_folder
 from chat_service.test.cli.programs import Shell
@@ -74,6 +74,24 @@ def test_who_plays_is_told_under_a_name_of_this_machine_only(url: str) -> None:
     for host, status in (("localhost:1", 200), ("[::1]", 200), ("evil.example:8080", 404)):
         found = httpx2.get(f"{url}/demo/credentials.json", headers={"Host": host})
         assert found.status_code == status
+
+
+def test_a_side_sends_one_message_after_the_other(page: Page) -> None:
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        held.append(route)
+
+    page.route("**/messages", hold_the_first)
+    for text in ("first", "second"):
+        say(page, "customer", text)
+    page.wait_for_timeout(500)
+    assert len(held) == 1
+    held[0].continue_()
+    expected = [re.compile("first$"), re.compile("second$")]
+    expect(page.locator("#agent li.customer")).to_have_text(expected)
 
 
 def test_there_is_no_demo_in_production(seeded: Shell) -> None:
