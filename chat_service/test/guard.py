@@ -25,6 +25,8 @@ def as_account(account: str) -> dict[str, Any]:
 def main() -> int:
     """Guard the command; returns its exit code."""
     _, account, *command = sys.argv
+    # Who is started in the background ignores it, and so would the command.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     child = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=sys.stderr, **as_account(account)
     )
