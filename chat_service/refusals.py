@@ -51,11 +51,17 @@ def _shown(item: FieldError) -> dict[str, str]:
     return {"pointer": item.pointer, "code": item.code, "detail": item.detail}
 
 
-def refused_body(error: ValidationError) -> ServiceError:
-    """What is wrong with a body: no JSON, or JSON with wrong values, each named by its pointer."""
+def refused_body(error: ValidationError, *, tagged: bool = False) -> ServiceError:
+    """What is wrong with a body: no JSON, or JSON with wrong values, each named by its pointer.
+
+    Where it is `tagged`, the validator chose one model of several, and tells which before the place.
+    """
     items = error.errors(include_url=False, include_input=False)
     if items[0]["type"] != "json_invalid":
-        return ValidationFailed(errors=wrong_fields(items, pointer))
+        begin = 1 if tagged else 0
+        return ValidationFailed(
+            errors=wrong_fields(items, lambda item: _pointer(item["loc"][begin:]))
+        )
     reason = str(items[0].get("ctx", {}).get("error", ""))
     if "hex escape" in reason:
         # JSON's grammar lets half a character pass, and no text can hold it.
@@ -75,7 +81,7 @@ def _code(kind: str) -> str:
     return next((code for pattern, code in _CODES if pattern.fullmatch(kind)), kind)
 
 
-def pointer(item: ErrorDetails) -> str:
+def _pointer(place: Iterable[int | str]) -> str:
     """Where in the body something is wrong (RFC 6901); the empty pointer is the whole body."""
-    parts = (str(part) for part in item["loc"] if part != "[key]")
+    parts = (str(part) for part in place if part != "[key]")
     return "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in parts)

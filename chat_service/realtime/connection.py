@@ -126,16 +126,9 @@ class Connection:
 
 
 def _refuse(text: str, error: ValidationError) -> Refused | Close:
-    """Wrong values in a frame that can be answered are refused; anything else is no frame."""
-    kind = error.errors(include_url=False, include_input=False)[0]["type"]
-    if kind in (
-        "json_invalid",
-        "union_tag_invalid",
-        "union_tag_not_found",
-        "dict_type",
-    ):
-        return closes.BAD_FRAME
-    return Refused(_id_of(text), refused_body(error))
+    """What is no frame at all ends the connection; wrong values inside of one are refused."""
+    place = error.errors(include_url=False, include_input=False)[0]["loc"]
+    return Refused(_id_of(text), refused_body(error, tagged=True)) if place else closes.BAD_FRAME
 
 
 def _id_of(text: str) -> int | None:

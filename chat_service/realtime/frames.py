@@ -164,7 +164,7 @@ class Ack(Response):
 
 
 class Error(Response):
-    """A frame was refused, with a problem as of any request."""
+    """A frame was refused, with a problem as of any request; its pointers lead into the frame."""
 
     op: Literal["error"] = "error"
     id: int | None
