@@ -146,6 +146,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.write(text_frame(text.encode()))
         else:
             await super().send(message)
+            # uvicorn takes a refusal for no answer at all, and would log it as an error.
+            self.handshake_complete |= self.close_sent
             self._forget_head()
         if self._unparsed or self.close_sent:
             self._parse()

@@ -259,6 +259,25 @@ async def test_a_socket_that_is_not_accepted_ends_with_an_http_answer(
         await all_gone(server)
 
 
+async def _in_two_parts(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "websocket.http.response.start", "status": 404, "headers": []})
+    await send({"type": "websocket.http.response.body", "body": b"{", "more_body": True})
+    await send({"type": "websocket.http.response.body", "body": b"}"})
+
+
+@pytest.mark.parametrize(
+    ("app", "status"), [(_refusing, 403), (_forbidding, 429), (_in_two_parts, 404)]
+)
+async def test_a_stranger_who_is_refused_leaves_no_error_in_the_log(
+    app: Any, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(app) as server, connected(port_of(server)) as peer:
+        assert await peer.upgrade("") == status
+        assert await peer.rest() == (b"" if status == 403 else b"{}")
+        await all_gone(server)
+    assert caplog.records == []
+
+
 async def test_a_socket_that_waits_to_be_accepted_is_refused_when_the_server_leaves(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
