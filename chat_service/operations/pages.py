@@ -31,8 +31,8 @@ def problem_page(error: type[ServiceError]) -> str:
         f"<dt>Status</dt><dd>{error.status}</dd>"
         f"<dt>Send it again?</dt><dd>{repeat}</dd></dl>"
         "<p>The problem document of the answer says more: <code>detail</code> in words,"
-        " <code>errors</code> by field. Its <code>request_id</code> finds the request in the"
-        " service's logs.</p>",
+        " <code>errors</code> by field. Its <code>request_id</code> finds the request, or the socket,"
+        " in the service's logs.</p>",
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, Final, Protocol
 from uuid import UUID
 
+import structlog
 from pydantic import BaseModel
 
 from chat_service.auth import Caller
@@ -49,6 +50,8 @@ from chat_service.views.rendering import session_stream, workspace_stream
 
 IN_FLIGHT: Final = 64
 """So many sends of one connection may wait for their commit; then it is read no further."""
+
+log = structlog.get_logger(__name__)
 
 
 class Talker(Peer, Protocol):
@@ -138,7 +141,8 @@ class Commands:
             sent = await messages.send(self._desk.lanes, draft)
         except ServiceError as error:
             self._talker.refuse(frame_id, error)
-        except Exception:
+        except Exception as error:
+            log.error("frame_failed", op="send", exc_info=error)
             self._talker.refuse(frame_id, InternalError())
         else:
             result = {

@@ -123,7 +123,10 @@ class Limits(Response):
 
 
 class Welcome(Response):
-    """Who connected is known. `heartbeat_ms`: how often something comes at least."""
+    """Who connected is known. `heartbeat_ms`: how often something comes at least.
+
+    `connection_id` is the `request_id` of this socket's problems and of its lines in the log.
+    """
 
     op: Literal["welcome"] = "welcome"
     connection_id: UUID

@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import datetime
 from random import uniform
 from typing import Any, Final
+from uuid import UUID
 
 import structlog
 from pydantic import BaseModel
@@ -29,7 +30,7 @@ from chat_service.realtime.hub import Door
 from chat_service.realtime.slots import Told
 from chat_service.realtime.writer import Writer
 from chat_service.refusals import problem_document
-from chat_service.schema import SessionId, TokenKind, new_id
+from chat_service.schema import SessionId, TokenKind
 
 PATH: Final = "/v1/realtime"
 JITTER: Final = 0.2
@@ -51,6 +52,7 @@ class Socket:
         "expires_at",
         "_token",
         "_device_id",
+        "_left",
         "_desk",
         "_scope",
         "_receive",
@@ -61,12 +63,15 @@ class Socket:
     caller: Caller
     door: Final = Door.SOCKET
 
-    def __init__(self, desk: Desk, scope: Any, receive: Any, send: Any) -> None:
-        self.id = new_id()
+    def __init__(
+        self, desk: Desk, connection_id: UUID, scope: Any, receive: Any, send: Any
+    ) -> None:
+        self.id = connection_id
         self.followings: dict[str, Followed] = {}
         self.expires_at: datetime | None = None
         self._token: str | None = None
         self._device_id: str | None = None
+        self._left = closes.GONE.code
         self._desk = desk
         self._scope = scope
         self._receive = receive
@@ -91,6 +96,16 @@ class Socket:
             finally:
                 self._desk.hub.leave(self)
         await self._writer.close(close)
+
+    def summary(self) -> dict[str, Any]:
+        """What is logged of it at its end: by which code, after how long, and whose it was."""
+        caller = getattr(self, "caller", None)  # who has not been admitted has none
+        seconds = time.monotonic() - self._connection.opened_at
+        return {
+            "code": int(self._writer.code or self._left),
+            "seconds": round(seconds, 1),
+            "kind": caller and caller.kind,
+        }
 
     async def _talk(self) -> None:
         """Read and write until the connection is gone."""
@@ -189,6 +204,7 @@ class Socket:
         self._device_id = frame.device_id
         admission = await self._desk.admit(frame, self._scope, device_id=self._device_id)
         (self.caller, self.expires_at), self._token = admission, frame.token
+        structlog.contextvars.bind_contextvars(workspace=str(self.caller.workspace_id))
 
     async def renew(self, frame: Auth) -> None:
         """Go on by another token or ticket of the same caller; any other ends the connection."""
@@ -218,6 +234,7 @@ class Socket:
         """The next frame; None when the client has left."""
         message = await self._receive()
         if message["type"] == "websocket.disconnect":
+            self._left = message.get("code", self._left)
             return None
         return self._connection.receive(message.get("text"), now=time.monotonic())
 

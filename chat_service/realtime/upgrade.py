@@ -1,8 +1,10 @@
 """The door of the sockets: which upgrades are accepted, before anybody has said who he is."""
 
 from typing import Any
+from uuid import UUID
 
 import orjson
+import structlog
 
 from chat_service.errors import ServiceError, Unavailable, UpgradeRequired
 from chat_service.realtime.desk import Desk
@@ -10,6 +12,8 @@ from chat_service.realtime.frames import SUBPROTOCOL
 from chat_service.realtime.socket import PATH, Socket
 from chat_service.refusals import problem_document
 from chat_service.schema import new_id
+
+log = structlog.get_logger(__name__)
 
 
 class Sockets:
@@ -22,13 +26,21 @@ class Sockets:
         """Answer one upgrade, and stay for the life of the socket."""
         if (await receive())["type"] != "websocket.connect":
             return
+        connection_id = new_id()
+        # The server gives each socket a context of its own, as it does each request.
+        structlog.contextvars.bind_contextvars(request_id=str(connection_id))
         try:
             await self._check(scope)
         except ServiceError as error:
-            await _refuse(scope, send, error)
+            log.info("socket_refused", status=error.status, code=error.code)
+            await _refuse(scope, send, error, connection_id)
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-        await Socket(self._desk, scope, receive, send).run()
+        socket = Socket(self._desk, connection_id, scope, receive, send)
+        try:
+            await socket.run()
+        finally:
+            log.info("socket", **socket.summary())
 
     async def _check(self, scope: Any) -> None:
         """Raise what the upgrade is refused with."""
@@ -41,12 +53,12 @@ class Sockets:
             raise UpgradeRequired(f"Offer the subprotocol {SUBPROTOCOL}")
 
 
-async def _refuse(scope: Any, send: Any, error: ServiceError) -> None:
+async def _refuse(scope: Any, send: Any, error: ServiceError, connection_id: UUID) -> None:
     """Answer with a problem where the server can; else it is a bare 403."""
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 1000})
         return
-    document = problem_document(error, instance=PATH, request_id=str(new_id()))
+    document = problem_document(error, instance=PATH, request_id=str(connection_id))
     headers = {"Content-Type": "application/problem+json", **error.headers}
     start = {
         "type": "websocket.http.response.start",

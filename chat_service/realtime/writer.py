@@ -50,6 +50,7 @@ class Writer:
     """What one socket says. All but `run` and `close` only note what is to be said."""
 
     __slots__ = (
+        "code",
         "_desk",
         "_owner",
         "_connection",
@@ -67,6 +68,7 @@ class Writer:
     )
 
     def __init__(self, desk: Desk, owner: Owner, connection: Connection, send: Any) -> None:
+        self.code: int | None = None  # what it has closed the socket with
         self._desk = desk
         self._owner = owner
         self._connection = connection
@@ -254,6 +256,7 @@ class Writer:
         """Say goodbye, if the client still reads, and close."""
         if close is closes.GONE:
             return
+        self.code = close.code
         metrics.CLOSES.labels(close.code).inc()
         goodbye = Goodbye(
             code=close.code, reason=close.reason, reconnect=close.reconnect, after_ms=after_ms

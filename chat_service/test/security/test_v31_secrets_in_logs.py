@@ -8,20 +8,24 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 import pytest
 from sqlalchemy import text
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from chat_service.app import create_app
 from chat_service.config import Database
 from chat_service.model import migrations, open_engine
 from chat_service.test.addresses import Stage, build_stage
-from chat_service.test.builders import PASSWORD, build_workspace, message, unique
+from chat_service.test.builders import PASSWORD, Json, build_workspace, message, unique
 from chat_service.test.conftest import config_of
 from chat_service.test.faults.victim import Victim
 from chat_service.test.postgres import FreshDatabase
+from chat_service.test.realtime.list_client import until
+from chat_service.test.realtime.talkers import Address
 
 BREAKS: Final = {
     "sqlite": "CREATE TRIGGER broken_{table} BEFORE INSERT ON {table}"
@@ -142,6 +146,38 @@ async def say_nonsense(scene: Scene) -> None:
     await writer.wait_closed()
 
 
+async def knock(scene: Scene) -> list[Json]:
+    """Upgrades that are refused; the problems they are told."""
+    place, canary = f"127.0.0.1:{scene.server.port}", scene.canary
+    refused: list[tuple[str, Any, Any]] = [
+        (f"/{canary('path')}?token={canary('query')}", "chat.v1", None),
+        ("/v1/realtime", canary("protocol"), None),
+        ("/v1/realtime", "chat.v1", f"https://{canary('origin')}.example.org"),
+    ]
+    problems = []
+    for path, protocol, origin in refused:
+        with pytest.raises(InvalidStatus) as told:
+            async with connect(f"ws://{place}{path}", subprotocols=[protocol], origin=origin):
+                pass
+        problems.append(json.loads(told.value.response.body or b""))
+    return problems
+
+
+async def converse(scene: Scene) -> tuple[Json, Json]:
+    """A socket on which all goes wrong that may; its welcome, and what answered its last send."""
+    stage, canary = scene.stage, scene.canary
+    async with Address(f"127.0.0.1:{scene.server.port}").socket() as socket:
+        welcome = await socket.hello(stage.customer.token)
+        await socket.say(op="read", session_id=canary("session"), read_seq=canary("seq"))
+        await socket.say(op="subscribe", id=7, stream=canary("stream"))
+        answer = await socket.send(stage.session_id, canary("text"))
+        await socket.connection.close(4321, canary("reason"))
+    async with Address(f"127.0.0.1:{scene.server.port}").socket() as socket:
+        await socket.say(op="hello", token=canary("token"), device_id=canary("device"))
+        assert await socket.closed() == 4501
+    return welcome, answer
+
+
 async def break_down(scene: Scene, backend: str) -> list[int]:
     """Make the database refuse rows, which no code expects; the statuses of what meets it."""
     engine = open_engine(Database(url=scene.url))
@@ -170,7 +206,10 @@ async def test_nothing_that_somebody_said_or_holds_is_logged(scene: Scene, backe
     await talk(scene)
     await stumble(scene)
     await say_nonsense(scene)
+    await knock(scene)
+    await converse(scene)
     assert await break_down(scene, backend) == [500, 500]
+    await converse(scene)
     log = scene.log()
     for secret in (*scene.canaries, *tokens_of(scene.stage), PASSWORD, "@example.org"):
         assert secret not in log
@@ -191,3 +230,34 @@ async def test_the_log_tells_of_every_request_by_its_id(scene: Scene, backend: s
         assert told[answer.headers["Request-Id"]] == answer.status_code
     failed = [line["error"] for line in lines if line["event"] == "request failed"]
     assert failed == ["IntegrityError"] * 2
+
+
+async def test_the_log_tells_of_every_socket_by_its_id(scene: Scene, backend: str) -> None:
+    problems = await knock(scene)
+    await break_down(scene, backend)
+    welcome, answer = await converse(scene)
+    assert answer["problem"]["code"] == "internal_error"
+    assert answer["problem"]["request_id"] == welcome["connection_id"]
+    await until(lambda: scene.log().count('"event":"socket"') == 2)
+    lines = [json.loads(line) for line in scene.log().splitlines()[1:]]
+    assert {line.get("source") for line in lines} == {None}
+    refused = {each["request_id"]: each for each in lines if each["event"] == "socket_refused"}
+    assert [problem["code"] for problem in problems] == [
+        "upgrade_required",
+        "upgrade_required",
+        "origin_not_allowed",
+    ]
+    for problem in problems:
+        told = refused.pop(problem["request_id"])
+        assert (told["status"], told["code"]) == (problem["status"], problem["code"])
+    assert not refused
+    (failed,) = [line for line in lines if line["event"] == "frame_failed"]
+    ended, stranger = [line for line in lines if line["event"] == "socket"]
+    for line in (failed, ended):
+        assert line["request_id"] == welcome["connection_id"]
+        assert line["workspace"] == str(scene.stage.workspace.id)
+    assert (failed["op"], failed["error"]) == ("send", "IntegrityError")
+    assert (ended["code"], ended["kind"], ended["level"]) == (4321, "customer", "info")
+    assert 0 <= ended["seconds"] < 60
+    assert (stranger["code"], stranger["kind"]) == (4501, None)
+    assert stranger["request_id"] not in (welcome["connection_id"], None)
