@@ -38,6 +38,9 @@ SERVER_FRAMES: Final[tuple[type[BaseModel], ...]] = (
 )
 DESCRIPTION: Final = """One WebSocket, one JSON object a text frame. `op` names the frame.
 
+An upgrade that is refused is answered with a problem (RFC 9457): 403 for a page of a foreign origin,
+404 at any other address, 426 without the subprotocol, 503 while the service shuts down.
+
 Events of a session come in `events` frames, each once and in order. The same envelopes come over
 server-sent events and long-poll (`GET /v1/sessions/{id}/events`).
 """

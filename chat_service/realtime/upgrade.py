@@ -1,12 +1,13 @@
 """The door of the sockets: which upgrades are accepted, before anybody has said who he is."""
 
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import orjson
 import structlog
 
-from chat_service.errors import ServiceError, Unavailable, UpgradeRequired
+from chat_service.errors import NotFound, ServiceError, Unavailable, UpgradeRequired
 from chat_service.realtime.desk import Desk
 from chat_service.realtime.frames import SUBPROTOCOL
 from chat_service.realtime.socket import PATH, Socket
@@ -45,7 +46,7 @@ class Sockets:
     async def _check(self, scope: Any) -> None:
         """Raise what the upgrade is refused with."""
         if scope["path"] != PATH:
-            raise UpgradeRequired("There is no socket at this address")
+            raise NotFound("There is no socket at this address")
         if self._desk.hub.leaving:
             raise Unavailable("The service is shutting down")
         await self._desk.check_origin(scope)
@@ -58,7 +59,8 @@ async def _refuse(scope: Any, send: Any, error: ServiceError, connection_id: UUI
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 1000})
         return
-    document = problem_document(error, instance=PATH, request_id=str(connection_id))
+    instance = quote(scope["path"])
+    document = problem_document(error, instance=instance, request_id=str(connection_id))
     headers = {"Content-Type": "application/problem+json", **error.headers}
     start = {
         "type": "websocket.http.response.start",

@@ -1,6 +1,8 @@
 """Which upgrades are accepted, and what the others are answered."""
 
+import json
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from websockets.asyncio.client import connect
@@ -11,13 +13,16 @@ from chat_service.test.realtime.talkers import Address
 
 async def refusal(
     place: str, path: str = "/v1/realtime", *, subprotocols: Any = ("chat.v1",)
-) -> tuple[int, str]:
-    """The status and content type that an upgrade is refused with."""
+) -> tuple[int, str, str]:
+    """The status, the code and the path that an upgrade is refused with."""
     with pytest.raises(InvalidStatus) as refused:
         async with connect(f"ws://{place}{path}", subprotocols=subprotocols):
             pass
     response = refused.value.response
-    return response.status_code, response.headers["Content-Type"]
+    assert response.headers["Content-Type"] == "application/problem+json"
+    problem = json.loads(response.body or b"")
+    assert response.status_code == problem["status"]
+    return response.status_code, problem["code"], problem["instance"]
 
 
 @pytest.mark.parametrize(
@@ -32,16 +37,20 @@ async def refusal(
         "/docs",
         "/%76%31/realtime/..",
         "/nowhere",
+        "/nowhere/%22%C3%A4?after=5",
     ],
 )
 async def test_there_is_one_address_for_sockets(address: Address, path: str) -> None:
-    assert await refusal(address.place, path) == (426, "application/problem+json")
+    status, code, instance = await refusal(address.place, path)
+    assert (status, code) == (404, "not_found")
+    assert unquote(instance) == unquote(path.partition("?")[0])
+    assert instance.isascii() and '"' not in instance
 
 
 @pytest.mark.parametrize("offered", [None, ["chat.v2"], ["chat", "v1"]])
 async def test_another_protocol_is_refused(address: Address, offered: list[str] | None) -> None:
     refused = await refusal(address.place, subprotocols=offered)
-    assert refused == (426, "application/problem+json")
+    assert refused == (426, "upgrade_required", "/v1/realtime")
 
 
 async def test_of_several_protocols_ours_is_chosen(address: Address) -> None:

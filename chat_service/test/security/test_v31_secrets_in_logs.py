@@ -243,7 +243,7 @@ async def test_the_log_tells_of_every_socket_by_its_id(scene: Scene, backend: st
     assert {line.get("source") for line in lines} == {None}
     refused = {each["request_id"]: each for each in lines if each["event"] == "socket_refused"}
     assert [problem["code"] for problem in problems] == [
-        "upgrade_required",
+        "not_found",
         "upgrade_required",
         "origin_not_allowed",
     ]
