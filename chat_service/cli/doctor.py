@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import click
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import connect
 
+from chat_service.errors import OriginNotAllowed
 from chat_service.realtime.frames import SUBPROTOCOL
 
 SECONDS: Final = 10.0
@@ -98,11 +100,12 @@ def _headers(url: str) -> Finding:
 
 
 def _websocket(url: str) -> Finding:
-    """A hello with a token that is none must be refused by us, and by nobody before."""
+    """Of a page of the service itself: a hello with no token must be refused by us alone."""
     name = "WebSocket"
     address = url.replace("http", "ws", 1) + PATH
+    given: Any = {"subprotocols": [SUBPROTOCOL], "origin": origin_of(url)}
     try:
-        with connect(address, subprotocols=[SUBPROTOCOL], open_timeout=SECONDS) as socket:  # type: ignore[list-item]
+        with connect(address, open_timeout=SECONDS, **given) as socket:
             socket.send(json.dumps({"op": "hello", "token": "doctor"}))
             while True:
                 socket.recv(timeout=SECONDS)
@@ -112,6 +115,8 @@ def _websocket(url: str) -> Finding:
             return Finding(name, True, "upgraded, and frames come through both ways")
         return Finding(name, False, f"closed with {code}", "Something between cuts open sockets.")
     except InvalidStatus as refused:
+        if _code_of(refused.response.body) == OriginNotAllowed.code:
+            return _foreign(url)
         return _not_upgraded(url, refused.response.status_code)
     except InvalidHandshake as error:
         return Finding(name, False, f"no handshake: {error}", UPGRADE)
@@ -120,10 +125,36 @@ def _websocket(url: str) -> Finding:
 
 
 UNHINDERED: Final = "nginx: proxy_buffering off, and no text/event-stream among gzip_types."
+HOST: Final = "proxy_set_header Host $http_host;"
 UPGRADE: Final = (
     "nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "
-    'proxy_set_header Connection "upgrade"; proxy_read_timeout 75s;'
+    f'proxy_set_header Connection "upgrade"; {HOST} proxy_read_timeout 75s;'
 )
+
+
+def origin_of(url: str) -> str:
+    """The origin of a page at an address, in a browser's spelling."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2].lower()
+    scheme = parts.scheme.lower()
+    return f"{scheme}://{place.removesuffix(':443' if scheme == 'https' else ':80')}"
+
+
+def _code_of(body: bytes | bytearray | None) -> str | None:
+    """The code of a problem; None for an answer that is none."""
+    try:
+        code: str | None = json.loads(body or b"")["code"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return code
+
+
+def _foreign(url: str) -> Finding:
+    """The service takes its own pages for those of another site."""
+    origin = origin_of(url)
+    said = f"a page of {origin} is refused as one of another site: {OriginNotAllowed.code}"
+    cure = f"Set server.public_url to {origin}; without TLS this is enough for nginx: {HOST}"
+    return Finding("WebSocket", False, said, cure)
 
 
 def _not_upgraded(url: str, status: int) -> Finding:

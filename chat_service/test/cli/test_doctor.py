@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from chat_service.app import Service
-from chat_service.cli.doctor import Finding, command, examine
+from chat_service.cli.doctor import HOST, UPGRADE, Finding, command, examine, origin_of
 from chat_service.test.builders import Person, Workspace
 from chat_service.test.proxies import PLAIN, nginx
 from chat_service.test.realtime.conftest import served
@@ -106,6 +106,46 @@ async def next_logged(events: Any) -> Any:
         async for event in events:
             if event.id:
                 return event.json()
+
+
+@ONCE
+async def test_nginx_with_the_lines_of_the_cure_lets_sockets_of_its_pages_through(
+    address: Address, tmp_path: Path
+) -> None:
+    with nginx(
+        PLAIN.format(place=address.place, more=UPGRADE.removeprefix("nginx: ")), tmp_path
+    ) as url:
+        assert good(await findings(url)) == ALL
+        async with Address(url.removeprefix("http://")).socket(origin=url) as socket:
+            await socket.say(op="hello", token="nobody")
+            assert await socket.closed() == 4501
+
+
+@ONCE
+async def test_a_proxy_that_changes_the_host_is_told_that_pages_are_refused(
+    address: Address, tmp_path: Path
+) -> None:
+    lines = UPGRADE.removeprefix("nginx: ").replace(HOST, "")
+    with nginx(PLAIN.format(place=address.place, more=lines), tmp_path) as url:
+        found = await findings(url)
+    assert good(found) == ["reachable", "headers", "server-sent events"]
+    assert found["WebSocket"].said.endswith("origin_not_allowed")
+    assert HOST in found["WebSocket"].cure
+    assert f"server.public_url to {url};" in found["WebSocket"].cure
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://chat.example.org", "https://chat.example.org"),
+        ("HTTPS://Chat.Example.org:443/", "https://chat.example.org"),
+        ("http://localhost:80", "http://localhost"),
+        ("http://localhost:443", "http://localhost:443"),
+        ("http://me:secret@[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_an_origin_is_spelt_as_browsers_do(url: str, origin: str) -> None:
+    assert origin_of(url) == origin
 
 
 @ONCE
