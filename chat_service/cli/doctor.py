@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import click
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
@@ -21,6 +21,9 @@ from chat_service.realtime.frames import SUBPROTOCOL
 SECONDS: Final = 10.0
 PATH: Final = "/v1/realtime"
 SIGN_IN: Final = 4501
+WAIT_SECONDS: Final = 25
+"""How long the service holds a long-poll at most."""
+MARKS: Final = {True: "ok  ", False: "BAD ", None: "--  "}
 BUFFERED_SECONDS: Final = 0.2
 """Events that are sent further apart than this must not arrive together."""
 EXPECTED: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -28,29 +31,34 @@ EXPECTED: Final = {"cache-control": "no-store", "x-content-type-options": "nosni
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check came to; `cure` says what to change where it failed."""
+    """What one check came to; `cure` says what to change where it failed. Good is None if not tried."""
 
     name: str
-    good: bool
+    good: bool | None
     said: str
     cure: str = ""
 
 
 @click.command()
 @click.argument("url")
-def command(url: str) -> None:
+@click.option(
+    "--token",
+    envvar="CHAT_TOKEN",
+    show_envvar=True,
+    help=f"Of an agent or an API key: try a long-poll too, which takes {WAIT_SECONDS} seconds.",
+)
+def command(url: str, token: str | None) -> None:
     """Check from outside which transports come through to the service at URL."""
-    url = url.rstrip("/")
     failed = False
-    for finding in examine(url):
-        failed = failed or not finding.good
-        print(f"{'ok  ' if finding.good else 'BAD '} {finding.name}: {finding.said}")
+    for finding in examine(url.rstrip("/"), token):
+        failed = failed or finding.good is False
+        print(f"{MARKS[finding.good]} {finding.name}: {finding.said}")
         if finding.cure:
             print(f"     {finding.cure}")
     sys.exit(1 if failed else 0)
 
 
-def examine(url: str) -> Iterator[Finding]:
+def examine(url: str, token: str | None = None, *, wait: int = WAIT_SECONDS) -> Iterator[Finding]:
     """Look at a service, one finding after the other; none follows where it cannot be reached."""
     reached = _tried("reachable", lambda: _health(url))
     yield reached
@@ -58,6 +66,7 @@ def examine(url: str) -> Iterator[Finding]:
         yield _tried("headers", lambda: _headers(url))
         yield _tried("WebSocket", lambda: _websocket(url))
         yield _tried("server-sent events", lambda: _stream(url))
+        yield NOT_TRIED if token is None else _tried(POLL, lambda: _long_poll(url, token, wait))
 
 
 def _tried(name: str, check: Callable[[], Finding]) -> Finding:
@@ -67,13 +76,16 @@ def _tried(name: str, check: Callable[[], Finding]) -> Finding:
         return Finding(name, False, f"{type(error).__name__}: {error}", "Is the address right?")
 
 
-def _get(url: str, **headers: str) -> HTTPResponse:
-    """An answer of whatever status, unread."""
+def _get(
+    url: str, *, token: str | None = None, seconds: float = SECONDS, **headers: str
+) -> HTTPResponse:
+    """An answer of whatever status, unread; a token is for this address and no other."""
     given = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(url, headers=given)
+    if token is not None:
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
     try:
-        found: Any = urllib.request.urlopen(
-            urllib.request.Request(url, headers=given), timeout=SECONDS
-        )
+        found: Any = urllib.request.urlopen(request, timeout=seconds)
     except urllib.error.HTTPError as error:
         found = error
     answer: HTTPResponse = found
@@ -184,3 +196,35 @@ def _stream(url: str) -> Finding:
     if len(moments) == 3 and min(gaps) > BUFFERED_SECONDS:
         return Finding(name, True, "each event comes when it is sent")
     return Finding(name, False, f"{len(moments)} of 3 events, held back on the way", UNHINDERED)
+
+
+POLL: Final = "long-poll"
+NOT_TRIED: Final = Finding(
+    POLL,
+    None,
+    f"not tried without --token; a request like any other, answered after up to {WAIT_SECONDS} s",
+)
+READ_TIMEOUT: Final = (
+    f"A proxy must wait more than {WAIT_SECONDS} s for an answer: nginx: proxy_read_timeout 75s;"
+)
+
+
+def _long_poll(url: str, token: str, wait: int) -> Finding:
+    """A request that the service holds must be answered by the service, and not given up before."""
+    with _get(f"{url}/v1/sessions?limit=1", token=token) as answer:
+        cursor = json.loads(answer.read())["feed_cursor"] if answer.status == 200 else None
+    if cursor is None:  # a customer has none
+        cure = "Is the token good, and of an agent or an API key that reads sessions?"
+        return Finding(POLL, False, f"/v1/sessions answers {answer.status} and no cursor", cure)
+    path, began = f"/v1/sessions/changes?after={quote(cursor)}&wait={wait}", time.monotonic()
+    try:
+        with _get(url + path, token=token, seconds=wait + SECONDS) as answer:
+            answer.read()
+            good, said = answer.status == 200, f"answered {answer.status}"
+    except (OSError, HTTPException) as error:
+        good, said = False, f"cut with {type(error).__name__}"
+    held = time.monotonic() - began
+    said += f" after {held:.0f} s"
+    if good and held < wait - 1:
+        said += f", as something happened; try again to see it held for {wait} s"
+    return Finding(POLL, good, said, "" if good else READ_TIMEOUT)

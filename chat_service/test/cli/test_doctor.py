@@ -12,9 +12,11 @@ from click.testing import CliRunner
 
 from chat_service.app import Service
 from chat_service.cli.doctor import HOST, UPGRADE, Finding, command, examine, origin_of
+from chat_service.realtime.hub import Door
 from chat_service.test.builders import Person, Workspace
 from chat_service.test.proxies import PLAIN, nginx
 from chat_service.test.realtime.conftest import served
+from chat_service.test.realtime.list_client import until
 from chat_service.test.realtime.talkers import Address
 
 ONCE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True, scope="session")
@@ -29,9 +31,9 @@ async def address(service: Service) -> AsyncIterator[Address]:
         yield address
 
 
-async def findings(url: str) -> dict[str, Finding]:
+async def findings(url: str, token: str | None = None, *, wait: int = 2) -> dict[str, Finding]:
     """What is found there."""
-    found = await asyncio.to_thread(lambda: list(examine(url)))
+    found = await asyncio.to_thread(lambda: list(examine(url, token, wait=wait)))
     return {finding.name: finding for finding in found}
 
 
@@ -51,7 +53,8 @@ async def test_a_service_by_itself_is_well(address: Address) -> None:
 async def test_tells_it_line_by_line(address: Address) -> None:
     told = await asyncio.to_thread(CliRunner().invoke, command, [f"http://{address.place}/"])
     assert told.exit_code == 0
-    assert [line[:4] for line in told.output.splitlines()] == ["ok  "] * 4
+    assert [line[:4] for line in told.output.splitlines()] == ["ok  "] * 4 + ["--  "]
+    assert "long-poll: not tried without --token" in told.output
 
 
 async def test_looks_no_further_where_nothing_answers() -> None:
@@ -146,6 +149,58 @@ async def test_a_proxy_that_changes_the_host_is_told_that_pages_are_refused(
 )
 def test_an_origin_is_spelt_as_browsers_do(url: str, origin: str) -> None:
     assert origin_of(url) == origin
+
+
+@ONCE
+async def test_a_long_poll_is_held_by_the_service(address: Address, workspace: Workspace) -> None:
+    for person in (await workspace.agent(), await workspace.key()):
+        found = await findings(f"http://{address.place}", person.token)
+        assert good(found) == [*ALL, "long-poll"]
+        assert found["long-poll"].said == "answered 200 after 2 s"
+
+
+@ONCE
+async def test_a_long_poll_that_something_ends_is_no_proof(
+    address: Address, workspace: Workspace
+) -> None:
+    agent, customer = await workspace.agent(), await workspace.customer()
+    looking = asyncio.create_task(findings(f"http://{address.place}", agent.token, wait=20))
+    await until(lambda: workspace.service.hub.connected[Door.POLL] == 1)
+    await customer.start()
+    found = (await looking)["long-poll"]
+    assert found.good
+    assert found.said.endswith("as something happened; try again to see it held for 20 s")
+
+
+@ONCE
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("proxy_read_timeout 1s;", "answered 504 after 1 s"),
+        (
+            "location /v1/sessions/changes { return 444; }",
+            "cut with RemoteDisconnected after 0 s",
+        ),
+    ],
+    ids=["answers", "cuts"],
+)
+async def test_a_proxy_that_gives_up_a_long_poll_is_told_how_long_to_wait(
+    address: Address, workspace: Workspace, tmp_path: Path, more: str, said: str
+) -> None:
+    agent = await workspace.agent()
+    with nginx(PLAIN.format(place=address.place, more=more), tmp_path) as url:
+        found = (await findings(url, agent.token, wait=3))["long-poll"]
+    assert (found.good, found.said) == (False, said)
+    assert "proxy_read_timeout 75s" in found.cure
+
+
+@ONCE
+async def test_a_token_that_is_none_is_told_so(address: Address, workspace: Workspace) -> None:
+    customer = await workspace.customer()
+    for token, status in (("nobody", 401), (customer.token, 200)):
+        found = (await findings(f"http://{address.place}", token))["long-poll"]
+        assert (found.good, found.said) == (False, f"/v1/sessions answers {status} and no cursor")
+        assert "token" in found.cure
 
 
 @ONCE
