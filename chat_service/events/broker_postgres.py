@@ -19,7 +19,8 @@ from chat_service.model import POSTGRES_SETTINGS, asyncpg_url
 from chat_service.schema import WorkspaceId
 
 CHANNEL: Final = "chat_service"
-COALESCE_SECONDS: Final = 0.001
+COALESCE_SECONDS: Final = 0.004
+"""Between two notifications; what is published meanwhile goes along with the next."""
 PING: Final = "ping "
 # What SQLAlchemy keeps for itself of the address.
 NOT_OF_THE_DRIVER: Final = {"prepared_statement_cache_size", "prepared_statement_name_func"}
