@@ -146,18 +146,19 @@ def open_sessionmaker(engine: AsyncEngine, kind: Kind) -> async_sessionmaker[Asy
 
     On SQLite, where a transaction costs no round trip, a look is a snapshot.
     """
+    return async_sessionmaker(_prepared(engine, kind), expire_on_commit=False)
+
+
+def _prepared(engine: AsyncEngine, kind: Kind) -> AsyncEngine:
     if kind is Kind.WRITE:
-        engine = engine.execution_options(write=True)
-    elif is_sqlite(engine):
-        pass  # whoever does not write cannot
-    elif kind is Kind.SNAPSHOT:
-        engine = engine.execution_options(
-            isolation_level="REPEATABLE READ", postgresql_readonly=True
-        )
-    else:
-        engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        listen(engine.sync_engine, "before_cursor_execute", _only_look)
-    return async_sessionmaker(engine, expire_on_commit=False)
+        return engine.execution_options(write=True)
+    if is_sqlite(engine):  # where whoever has not said that he writes cannot
+        return engine
+    if kind is Kind.SNAPSHOT:
+        return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    looking = engine.execution_options(isolation_level="AUTOCOMMIT")
+    listen(looking.sync_engine, "before_cursor_execute", _only_look)
+    return looking
 
 
 def _only_look(_: Connection, __: object, statement: str, *___: object) -> None:

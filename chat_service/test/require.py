@@ -1,7 +1,7 @@
 """What a test needs and cannot find: a skip with the reason, or a failure where it is required.
 
-`CHAT_REQUIRE` names, by commas, what must be there (`postgres,nats,chromium,node,nginx,haproxy,powercut`): where
-a run is meant to test it, a skip would look green.
+`CHAT_REQUIRE` names, by commas, what must be there (`postgres,nats,chromium,node,nginx,haproxy`): where a
+run is meant to test it, a skip would look green.
 """
 
 import os

@@ -1,60 +1,27 @@
 """The agents' list over sockets: the promises 52 to 55, and what is told beside them."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import AsyncExitStack
 
 import pytest
 
 from chat_service.schema import Role
-from chat_service.test.builders import Json, Person, Workspace
+from chat_service.test.builders import Json, Workspace
 from chat_service.test.conformance.sqllog import watching
 from chat_service.test.events.logs import head_of, record_facts
-from chat_service.test.realtime.list_client import Console, Socket, connected, position, until
-from chat_service.test.realtime.rewinds import Rewind, raise_floor
-from chat_service.test.sessions.calls import agent_ref
+from chat_service.test.realtime.consoles import (
+    begun,
+    changed,
+    console,
+    say,
+    settled,
+    talk,
+)
+from chat_service.test.realtime.list_client import Console, connected, position, until
+from chat_service.test.realtime.rewinds import raise_floor
+from chat_service.test.sessions.calls import act, agent_ref
 
 MARKER = "only-for-staff-7f3c"
-
-
-async def begun(customer: Person) -> str:
-    """A new session."""
-    session_id: str = (await customer.start())["session"]["id"]
-    return session_id
-
-
-async def act(person: Person, session_id: str, move: str, body: Any = None) -> None:
-    """A move that succeeds."""
-    response = await person.post(f"/v1/sessions/{session_id}/{move}", body)
-    assert response.status_code == 200, response.text
-
-
-async def say(person: Person, session_id: str, text: str = "word") -> None:
-    """A message that is taken."""
-    response = await person.send(session_id, text)
-    assert response.status_code == 201, response.text
-
-
-@asynccontextmanager
-async def console(
-    workspace: Workspace, person: Person, view: str = "all", window: int = 50
-) -> AsyncIterator[tuple[Console, Socket]]:
-    """A console that has listed and follows its view."""
-    shown = Console(person, view, window)
-    await shown.list()
-    async with connected(workspace.service, person) as socket:
-        answer = await shown.subscribe(socket)
-        assert answer["op"] == "subscribed", answer
-        yield shown, socket
-
-
-async def changed(socket: Socket) -> Json:
-    """The next frame that names a session."""
-    while True:
-        frame = await socket.next("sessions")
-        if frame["changed"] or frame["removed"]:
-            return frame
 
 
 @pytest.mark.conformance(53)
@@ -137,18 +104,6 @@ async def test_list_cursor_410_relist_has_no_gap(workspace: Workspace) -> None:
         following.cancel()
 
 
-async def talk(customer: Person, ids: list[str], count: int) -> None:
-    """Messages all over."""
-    for number in range(count):
-        await say(customer, ids[number % len(ids)], f"word {number}")
-
-
-async def settled(shown: Console) -> None:
-    """Wait until a console shows what a new list would."""
-    page = {session["id"]: session for session in (await shown.page())["data"]}
-    await until(lambda: shown.sessions == page)
-
-
 async def test_a_subscription_without_a_cursor_begins_with_the_window(workspace: Workspace) -> None:
     admin, customer = await workspace.agent(Role.ADMIN), await workspace.customer()
     ids = [await begun(customer) for _ in range(3)]
@@ -212,77 +167,6 @@ async def test_what_does_not_concern_a_reader_moves_the_cursor_all_the_same(
         assert position(empty["cursor"]) > position(frame["cursor"]) + 1_000
 
 
-@pytest.mark.parametrize("on_reset", ["snapshot", "error"])
-async def test_too_far_behind_is_a_reset(workspace: Workspace, on_reset: str) -> None:
-    admin = await workspace.agent(Role.ADMIN)
-    shown = Console(admin, "all", 50)
-    await shown.list()
-    await record_facts(workspace, 5_001)
-    async with connected(workspace.service, admin) as socket:
-        answer = await shown.subscribe(socket, on_reset=on_reset)
-        assert (answer["op"], answer["resumed"]) == ("subscribed", False)
-        end = await socket.next("reset", "unsubscribed")
-        assert end.get("reason", end.get("code")) == "too_far_behind"
-        assert end.get("resubscribe", True)
-        response = await admin.get("/v1/sessions/changes", params={"after": shown.cursor})
-        assert (response.status_code, response.json()["code"]) == (410, "cursor_expired")
-        await shown.list()
-        assert (await shown.subscribe(socket))["resumed"] is True
-
-
-async def test_a_log_that_was_set_back_resets_those_who_follow(workspace: Workspace) -> None:
-    admin, customer = await workspace.agent(Role.ADMIN), await workspace.customer()
-    session_id = await begun(customer)
-    rewind = await Rewind.note(workspace)
-    async with console(workspace, admin) as (shown, socket):
-        await say(customer, session_id, "lost")
-        await changed(socket)
-        await rewind.do()
-        assert (await socket.next("reset"))["reason"] == "rewound"
-        await say(customer, session_id, "kept")
-        await shown.list()
-        assert (await shown.subscribe(socket))["resumed"] is True
-        following = asyncio.create_task(shown.follow(socket))
-        await say(customer, session_id, "and more")
-        await settled(shown)
-        following.cancel()
-
-
-async def test_a_cursor_of_a_log_that_is_no_more_is_a_reset(workspace: Workspace) -> None:
-    admin, customer = await workspace.agent(Role.ADMIN), await workspace.customer()
-    session_id = await begun(customer)
-    rewind = await Rewind.note(workspace)
-    await say(customer, session_id, "lost")
-    shown = Console(admin, "all", 50)
-    await shown.list()
-    await rewind.do()
-    async with connected(workspace.service, admin) as socket:
-        for code in ("cursor_ahead", "cursor_mismatch"):
-            await shown.subscribe(socket)
-            assert (await socket.next("reset"))["reason"] == code
-            response = await admin.get("/v1/sessions/changes", params={"after": shown.cursor})
-            assert (response.status_code, response.json()["code"]) == (409, code)
-            await say(customer, session_id, "another")
-
-
-async def test_customers_may_not_follow_the_list(workspace: Workspace) -> None:
-    customer = await workspace.customer()
-    await begun(customer)
-    async with connected(workspace.service, customer) as socket:
-        socket.send(op="subscribe", id=3, stream="sessions")
-        error = await socket.next("error", "subscribed")
-        assert (error["id"], error["problem"]["code"]) == (3, "forbidden")
-        assert [frame["op"] for frame in socket.said] == ["welcome", "error"]
-
-
-@pytest.mark.parametrize("after", ["c1.s.1.0123abcd", "c1.p.0", "yesterday", ""])
-async def test_a_cursor_of_another_log_is_refused(workspace: Workspace, after: str) -> None:
-    async with connected(workspace.service, await workspace.agent()) as socket:
-        socket.send(op="subscribe", id=4, stream="sessions", after=after)
-        error = await socket.next("error", "subscribed")
-        assert (error["id"], error["problem"]["code"]) == (4, "cursor_invalid")
-
-
 async def test_a_list_is_followed_once_and_may_be_left(workspace: Workspace) -> None:
     admin, customer = await workspace.agent(Role.ADMIN), await workspace.customer()
     async with console(workspace, admin) as (shown, socket):
@@ -312,7 +196,8 @@ async def test_what_changes_is_read_once_for_all_who_follow(workspace: Workspace
     agents = [await workspace.agent() for _ in range(10)]
     ids = [await begun(customer) for _ in range(3)]
     followed = [console(workspace, agent, "unassigned", 2) for agent in agents]
-    async with everything(followed) as consoles:
+    async with AsyncExitStack() as stack:
+        consoles = [await stack.enter_async_context(each) for each in followed]
         with watching(workspace.service.database.engine) as sql:
             await act(agents[0], ids[2], "claim")
             frames = [await changed(socket) for _, socket in consoles]
@@ -320,19 +205,3 @@ async def test_what_changes_is_read_once_for_all_who_follow(workspace: Workspace
         assert all([one["id"] for one in frame["changed"]] == [ids[0]] for frame in frames)
         lists = [each for each in sql.statements if "last_activity_at DESC" in each]
         assert len(lists) == 1
-
-
-@asynccontextmanager
-async def everything(
-    contexts: list[Any],
-) -> AsyncIterator[list[tuple[Console, Socket]]]:
-    """Several consoles."""
-    entered = []
-    try:
-        for each in contexts:
-            entered.append((each, await each.__aenter__()))
-        yield [value for _, value in entered]
-    finally:
-        for each, _ in entered:
-            with suppress(TimeoutError):
-                await each.__aexit__(None, None, None)

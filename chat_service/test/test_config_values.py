@@ -1,0 +1,141 @@
+"""Values that are refused, and secrets: read from files, and never shown."""
+
+from pathlib import Path
+
+import pytest
+
+from chat_service.config import BrokerSettings, Database
+from chat_service.test.loading import Load, complaints, load
+
+__all__ = ["load"]
+
+
+def test_a_secret_may_stand_in_a_file_of_its_own(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("k" * 40 + "\n")
+    (tmp_path / "url").write_text("postgresql://u:p@h/d\n")
+    loaded = load(
+        AUTH_SECRET_KEY=f"file://{tmp_path / 'key'}", DATABASE_URL=f"file://{tmp_path / 'url'}"
+    )
+    assert loaded.auth.secret_key is not None
+    assert loaded.auth.secret_key.get_secret_value() == "k" * 40
+    assert loaded.database.url == "postgresql://u:p@h/d"
+
+
+def test_a_secret_file_that_is_not_there_is_named(load: Load, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    assert complaints(load, AUTH_SECRET_KEY=f"file://{missing}") == [
+        f"file://{missing}: No such file or directory"
+    ]
+
+
+def test_a_secret_has_a_length(load: Load) -> None:
+    short = "s3cret-but-short"
+    lines = complaints(load, AUTH_SECRET_KEY=short, SERVER_METRICS_TOKEN=short)
+    assert lines == [
+        "auth.secret_key: must have at least 32 characters",
+        "server.metrics_token: must have at least 32 characters",
+    ]
+
+
+URL_COMPLAINTS = [
+    ("x", "not a database URL"),
+    ("mysql://h/d", "must begin with sqlite:/// or postgresql://"),
+    ("sqlite://", "must name a database"),
+    ("sqlite:///:memory:", "must name a database"),
+    ("postgresql://user:p4ssword@host", "must name a database"),
+]
+
+
+@pytest.mark.parametrize(("url", "complaint"), URL_COMPLAINTS)
+def test_refuses_a_database_it_cannot_use(load: Load, url: str, complaint: str) -> None:
+    lines = complaints(load, DATABASE_URL=url)
+    assert len(lines) == 1
+    assert lines[0].startswith("database.url: ") and complaint in lines[0]
+    assert "p4ssword" not in lines[0]
+
+
+BROKER_COMPLAINTS = [
+    ("redis://h", "must be memory://, postgres:// or begin with nats://"),
+    ("postgresql://u:p4ssword@h/d", "must be memory://, postgres:// or begin with nats://"),
+    ("nats", "must be memory://, postgres:// or begin with nats://"),
+    ("nats://", "must be nats://[user:password@]host[:port][,host[:port]...]"),
+    ("nats://h:99999", "must be nats://"),
+    ("nats://u:p4ssword@a,u:p4ssword@b", "must be nats://"),
+    ("nats://a, b", "must be nats://"),
+    ("postgres://", "postgres:// is the service's own database, which is SQLite here"),
+]
+
+
+@pytest.mark.parametrize(("url", "complaint"), BROKER_COMPLAINTS)
+def test_refuses_a_broker_it_cannot_use(load: Load, url: str, complaint: str) -> None:
+    (line,) = complaints(load, BROKER_URL=url)
+    assert line.startswith(f"broker.url: {complaint}")
+    assert "p4ssword" not in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "memory://",
+        "postgres://",
+        "nats://a",
+        "nats://a:4222,b_2.example:1,[::1]:65535,[::1]",
+        "nats://t0ken@a",
+        "nats://chat:p%40ss@a,b",
+    ],
+)
+def test_takes_a_broker_it_can_use(load: Load, url: str) -> None:
+    assert load(BROKER_URL=url, DATABASE_URL="postgresql://h/d").broker.url == url
+
+
+@pytest.mark.parametrize("credentials", ["t0ken", "chat:t0ken"])
+def test_a_broker_is_shown_without_credentials(credentials: str) -> None:
+    assert repr(BrokerSettings(url=f"nats://{credentials}@a,b")).count("'nats://***@a,b'") == 1
+    assert "'nats://a,b'" in repr(BrokerSettings(url="nats://a,b"))
+
+
+def test_secrets_are_masked_wherever_the_configuration_is_shown(load: Load) -> None:
+    key, password = "k" * 40, "p4ss:w/ord"
+    url = f"postgresql://user:{password}@host/name?password={password}&ssl=require"
+    loaded = load(AUTH_SECRET_KEY=key, SERVER_METRICS_TOKEN=key, DATABASE_URL=url)
+    for shown in (repr(loaded), str(loaded), repr(loaded.auth), str(loaded.auth.secret_key)):
+        assert key not in shown
+        assert password not in shown
+    assert "postgresql://user:***@host/name?password=***&ssl=require" in repr(loaded)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///var/chat.db", "postgresql://user@host/name"])
+def test_a_url_without_password_is_shown_as_it_is(url: str) -> None:
+    assert repr(url) in repr(Database(url=url))
+
+
+@pytest.mark.parametrize(
+    "url", ["", "https://chat.example.org", "http://localhost:8080", "https://[::1]:8443"]
+)
+def test_a_public_url_is_an_origin(load: Load, url: str) -> None:
+    assert load(SERVER_PUBLIC_URL=url).server.public_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "chat.example.org",
+        "https://chat.example.org/",
+        "https://chat.example.org/console",
+        "https://Chat.example.org",
+        "https://me@chat.example.org",
+        "wss://chat.example.org",
+        "https://",
+    ],
+)
+def test_a_public_url_that_is_none_stops_the_start(load: Load, url: str) -> None:
+    assert complaints(load, SERVER_PUBLIC_URL=url) == [
+        "server.public_url: must be like https://chat.example.org, without a path"
+    ]
+
+
+def test_a_ping_later_than_the_next_one_stops_the_start(load: Load) -> None:
+    assert complaints(load, REALTIME_HEARTBEAT_SECONDS="5", REALTIME_PONG_SECONDS="6") == [
+        "realtime.pong_seconds: must not be more than realtime.heartbeat_seconds"
+    ]
