@@ -95,12 +95,12 @@ FULL: Final = Extent(
 SHORT: Final = Extent(
     writers=4,
     readers=2,
-    subscribers=12,
-    sends=20,
-    reconnects=60,
+    subscribers=8,
+    sends=10,
+    reconnects=40,
     stays=(0.1, 1.0),
     away=(0.1, 0.5),
-    outage=3.0,
+    outage=2.0,
     settings=PATIENT
     | {
         "SERVER_BALANCER_SECONDS": "2",

@@ -15,8 +15,8 @@ from chat_service.test.faults.stage import Stage, staged
 from chat_service.test.faults.stores import Store
 
 pytestmark = pytest.mark.timeout(300)
-KILLS: Final = 3
-WRITERS: Final = 8
+KILLS: Final = 2
+WRITERS: Final = 4
 PATIENCE: Final = 60.0
 """Seconds after which counts that are not right will never be."""
 

@@ -12,7 +12,7 @@ from chat_service.test.faults.rounds import Kind, rounds_on
 from chat_service.test.faults.stores import Store
 
 pytestmark = pytest.mark.timeout(180)
-ROUNDS = 3
+ROUNDS = 2
 
 
 @pytest.mark.conformance(10)

@@ -10,12 +10,13 @@ from typing import Final
 import pytest
 
 from chat_service.schema import Permission, Role
+from chat_service.test.backends import count
 from chat_service.test.builders import Json, Person, Workspace, unique
 from chat_service.test.realtime.list_client import UNCLOSED, Console, Socket, connected, until
 from chat_service.test.realtime.rewinds import Rewind
 from chat_service.test.sessions.calls import agent_ref
 
-ACTS: Final = 60
+ACTS: Final = count(40, many=60)
 SEEDS: Final = (1, 3)
 
 

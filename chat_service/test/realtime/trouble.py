@@ -82,7 +82,7 @@ class TroubledBroker:
     ) -> None:
         """Begin to hear what is left of what was said."""
         self._receive, self.outage = receive, outage
-        await self._broker.start(self._take, outage)
+        await self._broker.start(self._take, self._report)
 
     async def stop(self) -> None:
         """Hear no more."""
@@ -103,6 +103,10 @@ class TroubledBroker:
     def unwatch(self, workspace_id: WorkspaceId) -> None:
         """Pass it on."""
         self._broker.unwatch(workspace_id)
+
+    def _report(self, down: bool) -> None:
+        """A connection that is made while all is dark brings no light."""
+        self.outage(down or self._trouble.is_dark)
 
     def _take(self, message: Message) -> None:
         loop = asyncio.get_running_loop()

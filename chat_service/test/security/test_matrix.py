@@ -1,6 +1,7 @@
 """Who may do what (`matrix.toml`): every address × every caller × every target, on each database."""
 
 import tomllib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +11,8 @@ import pytest
 
 from chat_service.app import Service
 from chat_service.test.addresses import addresses
-from chat_service.test.builders import Workspace
+from chat_service.test.builders import Workspace, build_workspace
+from chat_service.test.events.apart import client_of
 from chat_service.test.security.world import PEOPLE, Target, World, build_world, person
 from chat_service.test.snapshot import rows_of
 
@@ -49,9 +51,11 @@ def cells_of(address: str) -> list[Cell]:
 CELLS: Final = {address: cells_of(address) for address in TABLE}
 
 
-@pytest.fixture
-async def world(workspace: Workspace, service: Service) -> World:
-    return await build_world(workspace, service)
+@pytest.fixture(scope="module")
+async def world(service: Service) -> AsyncIterator[World]:
+    """The people of all addresses: what one address changes is of no concern to another."""
+    async with client_of(service) as client:
+        yield await build_world(await build_workspace(service, client), service)
 
 
 def test_every_live_address_stands_in_the_table() -> None:
@@ -106,7 +110,10 @@ async def test_everybody_is_answered_as_the_table_says(world: World, address: st
     assert {cell: status for cell, status in found.items() if status != cell.status} == {}
 
 
-async def test_a_list_holds_what_may_be_read_and_nothing_else(world: World) -> None:
+async def test_a_list_holds_what_may_be_read_and_nothing_else(
+    workspace: Workspace, service: Service
+) -> None:
+    world = await build_world(workspace, service)
     for name in PEOPLE:
         reads = {
             world.targets[cell.target].session_id

@@ -11,6 +11,7 @@ import pytest
 from chat_service.app import Service, create_app
 from chat_service.errors import DatabaseUnavailable
 from chat_service.events import log
+from chat_service.test.backends import count
 from chat_service.test.builders import Workspace, build_workspace, writing
 from chat_service.test.events.apart import client_of
 from chat_service.test.events.follow.following import Diary, caught_up, facts_of, following
@@ -18,7 +19,7 @@ from chat_service.test.events.logs import fact, head_of
 
 SIDES: Final = 20
 ROUNDS: Final = 10
-HELD: Final = 2.0
+HELD: Final = count(1, many=2)
 """For how many seconds at most the first of two writers holds its transaction."""
 
 
