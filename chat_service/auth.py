@@ -14,13 +14,15 @@ from typing import Final
 from uuid import UUID
 
 from cachetools import LRUCache, TTLCache
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.config import Auth
 from chat_service.errors import Forbidden, Unauthenticated
+from chat_service.events import log
+from chat_service.events.schema import TokenRevoked
 from chat_service.events.transaction import looking
-from chat_service.model import Agent, Token
+from chat_service.model import Agent, CustomRole, TeamMember, Token
 from chat_service.schema import (
     ROLE_PERMISSIONS,
     Actor,
@@ -30,6 +32,9 @@ from chat_service.schema import (
     CustomerId,
     InboxId,
     Permission,
+    Role,
+    RoleId,
+    TeamId,
     TokenId,
     TokenKind,
     WorkspaceId,
@@ -52,6 +57,11 @@ class Caller:
     permissions: frozenset[Permission]
     customer_id: CustomerId | None = None
     inbox_id: InboxId | None = None
+    role: Role | None = None
+    role_id: RoleId | None = None
+    """Of an agent, where it is a role of the workspace's own."""
+    teams: frozenset[TeamId] = frozenset()
+    """Of an agent whose sight of sessions depends on them."""
 
     @property
     def is_customer(self) -> bool:
@@ -105,9 +115,9 @@ class Authenticator:
         given = parse_opaque(token)
         async with looking() as db:
             found = await _find(db, given.workspace_id, given.id)
-        if found is None or not _is_of(found, given) or not _holds(found, now=self._clock()):
-            raise Unauthenticated()
-        return _staff(found), found[0].expires_at
+            if found is None or not _is_of(found, given) or not _holds(found, now=self._clock()):
+                raise Unauthenticated()
+            return await _staff(db, found), found[0].expires_at
 
     def _read(self, token: str) -> tuple[Caller, datetime]:
         claims = self._keys.claims(token)
@@ -135,7 +145,28 @@ async def login(
     found = await _find(db, workspace_id, token_id)
     if found is None or found[0].kind is not TokenKind.AGENT or not _holds(found, now=now):
         raise Unauthenticated()
-    return _staff(found), found[0].expires_at
+    return await _staff(db, found), found[0].expires_at
+
+
+async def end_tokens(
+    db: AsyncSession,
+    workspace_id: WorkspaceId,
+    *which: ColumnElement[bool],
+    actor: Actor,
+    now: datetime,
+) -> list[TokenId]:
+    """End tokens of a workspace before their time; those that had ended are left as they are.
+
+    Their sockets and streams end with them, by the events that are recorded.
+    """
+    living = (Token.workspace_id == workspace_id, Token.revoked_at.is_(None), *which)
+    query = update(Token).where(*living).values(revoked_at=now).returning(Token.id)
+    ended = sorted((await db.execute(query)).scalars())
+    for token_id in ended:
+        log.record(
+            db, TokenRevoked(workspace_id=workspace_id, actor=actor, at=now, token_id=token_id)
+        )
+    return ended
 
 
 class Revocations:
@@ -184,17 +215,19 @@ class Revocations:
         self._covered, self._read_at = asked, began
 
 
-async def _find(
-    db: AsyncSession, workspace_id: WorkspaceId, token_id: UUID
-) -> Row[Token, Agent] | None:
-    """The row of a token, with the agent where it is an agent's."""
+Found = Row[Token, Agent, CustomRole]
+
+
+async def _find(db: AsyncSession, workspace_id: WorkspaceId, token_id: UUID) -> Found | None:
+    """The row of a token, with the agent where it is an agent's, and his role where it has a row."""
     agents = (Agent.workspace_id == Token.workspace_id) & (Agent.id == Token.agent_id)
-    query = select(Token, Agent).outerjoin(Agent, agents)
+    roles = (CustomRole.workspace_id == Agent.workspace_id) & (CustomRole.id == Agent.role_id)
+    query = select(Token, Agent, CustomRole).outerjoin(Agent, agents).outerjoin(CustomRole, roles)
     mine = query.where(Token.workspace_id == workspace_id, Token.id == token_id)
     return (await db.execute(mine)).first()
 
 
-def _is_of(found: Row[Token, Agent], given: Opaque) -> bool:
+def _is_of(found: Found, given: Opaque) -> bool:
     """Whether a row is that of a text: the secret fits, and so does what the text calls itself."""
     token = found[0]
     kind = TokenKind.KEY if given.prefix == "sk" else TokenKind.AGENT
@@ -203,27 +236,50 @@ def _is_of(found: Row[Token, Agent], given: Opaque) -> bool:
     return hmac.compare_digest(token.secret_hash, hash_secret(given.secret))
 
 
-def _holds(found: Row[Token, Agent], *, now: datetime) -> bool:
+def _holds(found: Found, *, now: datetime) -> bool:
     """Whether a token has not ended, and its agent is still one."""
-    token, agent = found
+    token, agent, _ = found
     if token.revoked_at is not None or token.expires_at is not None and token.expires_at <= now:
         return False
     return token.kind is TokenKind.KEY or agent.status is AgentStatus.ACTIVE
 
 
-def _staff(found: Row[Token, Agent]) -> Caller:
-    token, agent = found
+async def _staff(db: AsyncSession, found: Found) -> Caller:
+    token, agent, role = found
     if token.kind is TokenKind.KEY:
-        actor, name = Actor(AuthorType.BOT, token.id), token.name
-        permissions = frozenset(Permission(scope) for scope in token.scopes)
-    else:
-        actor, name = Actor(AuthorType.AGENT, agent.id), agent.name
-        permissions = ROLE_PERMISSIONS[agent.role]
+        return Caller(
+            kind=token.kind,
+            workspace_id=token.workspace_id,
+            token_id=token.id,
+            actor=Actor(AuthorType.BOT, token.id),
+            display_name=token.name,
+            permissions=frozenset(Permission(scope) for scope in token.scopes),
+        )
+    permissions = permissions_of(agent, role)
+    by_team = Permission.SESSIONS_READ_TEAM in permissions
+    sees_all = Permission.SESSIONS_READ_ALL in permissions
     return Caller(
         kind=token.kind,
         workspace_id=token.workspace_id,
         token_id=token.id,
-        actor=actor,
-        display_name=name,
+        actor=Actor(AuthorType.AGENT, agent.id),
+        display_name=agent.name,
         permissions=permissions,
+        role=agent.role,
+        role_id=agent.role_id,
+        teams=await _teams(db, agent) if by_team and not sees_all else frozenset(),
     )
+
+
+def permissions_of(agent: Agent, role: CustomRole | None) -> frozenset[Permission]:
+    """What an agent may do, by his role; `role` is the row of one of the workspace's own."""
+    if role is None:
+        return ROLE_PERMISSIONS[agent.role]
+    return frozenset(Permission(each) for each in role.permissions)
+
+
+async def _teams(db: AsyncSession, agent: Agent) -> frozenset[TeamId]:
+    query = select(TeamMember.team_id).where(
+        TeamMember.workspace_id == agent.workspace_id, TeamMember.agent_id == agent.id
+    )
+    return frozenset(await db.scalars(query))

@@ -15,6 +15,7 @@ from quart import Quart, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from chat_service import metrics
+from chat_service.audit import services as audit
 from chat_service.errors import (
     BadRequest,
     BodyTimeout,
@@ -49,6 +50,7 @@ def install(app: Quart) -> None:
         # The server gives each request a context of its own, so nothing of another is in it.
         g.began = perf_counter()
         structlog.contextvars.bind_contextvars(request_id=request_id())
+        audit.came_from(request.remote_addr, request_id())
 
     @app.after_request
     async def finish(response: Response) -> Response:

@@ -23,6 +23,11 @@ SessionId = NewType("SessionId", UUID)
 MessageId = NewType("MessageId", UUID)
 EventId = NewType("EventId", UUID)
 TicketId = NewType("TicketId", UUID)
+RoleId = NewType("RoleId", UUID)
+TeamId = NewType("TeamId", UUID)
+LinkId = NewType("LinkId", UUID)
+InboxKeyId = NewType("InboxKeyId", UUID)
+AuditId = NewType("AuditId", UUID)
 ProcessId = NewType("ProcessId", UUID)
 
 Clock = Callable[[], datetime]
@@ -49,7 +54,7 @@ class Status(StrEnum):
     CLOSED = "closed"
 
 
-View = Literal["mine", "unassigned", "all"]
+View = Literal["mine", "team", "unassigned", "all"]
 """Which sessions the agents' list shows."""
 
 
@@ -112,8 +117,9 @@ class TokenKind(StrEnum):
 
 
 class AgentStatus(StrEnum):
-    """Whether an agent may sign in and be assigned."""
+    """Whether an agent may sign in and be assigned. Who is invited has no password yet."""
 
+    INVITED = "invited"
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
 
@@ -125,6 +131,27 @@ class Availability(StrEnum):
     AWAY = "away"
     BUSY = "busy"
     OFFLINE = "offline"
+
+
+class LinkPurpose(StrEnum):
+    """What a one-time link is for."""
+
+    INVITATION = "invitation"
+    RECOVERY = "recovery"
+
+
+class KeyAlgorithm(StrEnum):
+    """How a host site signs who its visitor is (RFC 7518, RFC 8037)."""
+
+    HS256 = "HS256"
+    ED25519 = "EdDSA"
+
+
+class Outcome(StrEnum):
+    """Whether an act that is audited was done, or refused."""
+
+    DONE = "done"
+    REFUSED = "refused"
 
 
 class ReaderStatus(StrEnum):
@@ -166,7 +193,7 @@ class Permission(StrEnum):
 
 
 class Role(StrEnum):
-    """A named set of permissions."""
+    """A named set of permissions. Those of `custom` stand in a row of the workspace's own."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -174,6 +201,7 @@ class Role(StrEnum):
     AGENT = "agent"
     BOT = "bot"
     VIEWER = "viewer"
+    CUSTOM = "custom"
 
 
 _P = Permission

@@ -22,7 +22,7 @@ from tempfile import mkstemp
 from typing import Any, Final
 from uuid import UUID
 
-from joserfc import jwt
+from joserfc import jwe, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
@@ -119,6 +119,7 @@ class Keys:
     def __init__(self, secret_key: bytes) -> None:
         self._customer = OctKey.import_key(_derive(secret_key, b"customer token"))
         self._refresh = _derive(secret_key, b"refresh token")
+        self._secret_key = secret_key
 
     def customer_token(
         self, customer: Customer, family: TokenId, *, now: datetime, lifetime: timedelta
@@ -167,6 +168,19 @@ class Keys:
             return None
         good = self.refresh_token(refresh)
         return refresh if hmac.compare_digest(good.encode(), token.encode()) else None
+
+    def seal(self, purpose: str, text: str) -> str:
+        """Encrypt what the database must not hold in clear (RFC 7516, A256GCM)."""
+        header = {"alg": "dir", "enc": "A256GCM"}
+        return jwe.encrypt_compact(header, text.encode(), self._box(purpose))
+
+    def unseal(self, purpose: str, sealed: str) -> str:
+        """Decrypt what `seal` made for the same purpose; raises JoseError for anything else."""
+        found = jwe.decrypt_compact(sealed, self._box(purpose), algorithms=["dir", "A256GCM"])
+        return (found.plaintext or b"").decode()
+
+    def _box(self, purpose: str) -> OctKey:
+        return OctKey.import_key(_derive(self._secret_key, b"sealed " + purpose.encode()))
 
 
 def _derive(secret_key: bytes, purpose: bytes) -> bytes:

@@ -4,17 +4,16 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service import metrics
 from chat_service.agents import attempts, queries
 from chat_service.agents.passwords import Passwords
-from chat_service.auth import Caller
+from chat_service.auth import Caller, end_tokens
 from chat_service.config import Auth
 from chat_service.errors import InvalidGrant
 from chat_service.events import log
-from chat_service.events.schema import AgentCreated, TokenRevoked
+from chat_service.events.schema import AgentCreated
 from chat_service.events.transaction import transaction
 from chat_service.model import Agent, Token
 from chat_service.schema import (
@@ -25,6 +24,7 @@ from chat_service.schema import (
     Availability,
     Permission,
     Role,
+    RoleId,
     TokenId,
     TokenKind,
     WorkspaceId,
@@ -43,8 +43,11 @@ async def create(
     email: str,
     name: str,
     role: Role,
-    password_hash: str,
+    password_hash: str | None,
     now: datetime,
+    status: AgentStatus = AgentStatus.ACTIVE,
+    role_id: RoleId | None = None,
+    actor: Actor = SYSTEM,
 ) -> Agent:
     """Add a member of staff; the database refuses an e-mail that is taken in the workspace."""
     agent = Agent(
@@ -53,15 +56,18 @@ async def create(
         email=email.lower(),
         name=name,
         role=role,
-        status=AgentStatus.ACTIVE,
+        role_id=role_id,
+        status=status,
         availability=Availability.ONLINE,
         accepting_chats=True,
         password_hash=password_hash,
+        totp_confirmed=False,
+        recovery_codes=[],
         created_at=now,
     )
     db.add(agent)
     await db.flush()
-    log.record(db, AgentCreated(workspace_id=workspace_id, actor=SYSTEM, at=now, agent_id=agent.id))
+    log.record(db, AgentCreated(workspace_id=workspace_id, actor=actor, at=now, agent_id=agent.id))
     return agent
 
 
@@ -119,7 +125,7 @@ async def sign_in(
         metrics.SIGN_INS_WRONG.inc()
         raise InvalidGrant("E-mail or password is wrong")
     renewed = None
-    if passwords.is_outdated(known.password_hash):
+    if known.password_hash and passwords.is_outdated(known.password_hash):
         renewed = await passwords.hash(password)
     async with transaction() as db:
         await attempts.take_back(db, workspace_id, limits, counted_at=now)
@@ -151,21 +157,8 @@ async def _new_login(db: AsyncSession, agent: Agent, config: Auth, *, now: datet
 
 async def sign_out(db: AsyncSession, caller: Caller, *, now: datetime) -> None:
     """End the caller's own token, with a customer's whole family; a repeat changes nothing."""
-    ended = await db.execute(
-        update(Token)
-        .where(
-            Token.workspace_id == caller.workspace_id,
-            Token.id == caller.token_id,
-            Token.revoked_at.is_(None),
-        )
-        .values(revoked_at=now)
-        .returning(Token.id)
-    )
-    if ended.first() is not None:
-        revoked = TokenRevoked(
-            workspace_id=caller.workspace_id, actor=caller.actor, at=now, token_id=caller.token_id
-        )
-        log.record(db, revoked)
+    mine = Token.id == caller.token_id
+    await end_tokens(db, caller.workspace_id, mine, actor=caller.actor, now=now)
 
 
 async def set_availability(

@@ -11,7 +11,7 @@ from chat_service.cli.checked import Password, checked
 from chat_service.cli.database import run
 from chat_service.config import load_config
 from chat_service.events.transaction import transaction
-from chat_service.schema import Role, utc_now
+from chat_service.schema import ROLE_PERMISSIONS, Role, utc_now
 from chat_service.transport import Email, Name
 from chat_service.workspaces import queries as workspaces
 
@@ -20,7 +20,9 @@ from chat_service.workspaces import queries as workspaces
 @click.option("--workspace", help="Its slug; may be left out where there is one workspace.")
 @click.option("--email", required=True, callback=checked(Email))
 @click.option("--name", required=True, callback=checked(Name))
-@click.option("--role", type=click.Choice([str(role) for role in Role]), default="agent")
+@click.option(
+    "--role", type=click.Choice([str(role) for role in ROLE_PERMISSIONS]), default="agent"
+)
 @click.password_option(help="Asked for where it is left out.", callback=checked(Password))
 def command(workspace: str | None, email: str, name: str, role: str, password: str) -> None:
     """Add a member of staff, who signs in with e-mail and password."""

@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chat_service.audit import services as audit
+from chat_service.audit.acts import Act
+from chat_service.audit.services import NOBODY, Target
+from chat_service.auth import end_tokens
 from chat_service.config import Auth
 from chat_service.errors import InvalidGrant
-from chat_service.events import log
-from chat_service.events.schema import TokenRevoked
 from chat_service.model import Customer, Inbox, Token
-from chat_service.schema import Actor, AuthorType, CustomerId, TokenId, TokenKind, new_id
+from chat_service.schema import CustomerId, Outcome, TokenId, TokenKind, new_id
 from chat_service.tokens import Refresh
 
 
@@ -24,6 +26,7 @@ async def create(
         inbox_id=inbox.id,
         name=name,
         email=email,
+        email_verified=False,
         created_at=now,
     )
     db.add(customer)
@@ -63,7 +66,17 @@ async def refresh(
     if token.revoked_at is not None or token.expires_at is None or token.expires_at <= now:
         raise InvalidGrant()
     if given.generation < token.generation:
-        _end(db, token, now=now)
+        stolen = Token.id == token.id
+        await end_tokens(db, token.workspace_id, stolen, actor=NOBODY, now=now)
+        audit.record(
+            db,
+            token.workspace_id,
+            NOBODY,
+            Act.REFRESH_REUSED,
+            now=now,
+            target=Target("customer", str(token.customer_id)),
+            outcome=Outcome.REFUSED,
+        )
         return None
     if given.generation > token.generation + 1:
         raise InvalidGrant()
@@ -86,10 +99,3 @@ async def _lock_family(db: AsyncSession, given: Refresh) -> Token:
     if token is None:
         raise InvalidGrant()
     return token
-
-
-def _end(db: AsyncSession, token: Token, *, now: datetime) -> None:
-    token.revoked_at = now
-    actor = Actor(AuthorType.SYSTEM, None)
-    ended = TokenRevoked(workspace_id=token.workspace_id, actor=actor, at=now, token_id=token.id)
-    log.record(db, ended)

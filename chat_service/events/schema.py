@@ -14,10 +14,13 @@ from chat_service.schema import (
     AgentId,
     Audience,
     ClosedReason,
+    CustomerId,
     EventId,
     InboxId,
     MessageId,
+    RoleId,
     SessionId,
+    TeamId,
     TokenId,
     Visibility,
     WorkspaceId,
@@ -153,6 +156,66 @@ class AgentCreated(WorkspaceEvent):
     agent_id: AgentId
 
 
+class AgentUpdated(WorkspaceEvent):
+    """A member of staff has another name, role, or status; `changed` names which."""
+
+    type: Literal["agent.updated"] = "agent.updated"
+    agent_id: AgentId
+    changed: list[str]
+
+
+class AgentDeactivated(WorkspaceEvent):
+    """A member of staff may not sign in any more."""
+
+    type: Literal["agent.deactivated"] = "agent.deactivated"
+    agent_id: AgentId
+
+
+class RoleUpdated(WorkspaceEvent):
+    """A role of the workspace's own was made, changed or removed."""
+
+    type: Literal["role.updated"] = "role.updated"
+    role_id: RoleId
+
+
+class TeamUpdated(WorkspaceEvent):
+    """A team was made, changed or removed; `agent_ids` are those who joined or left."""
+
+    type: Literal["team.updated"] = "team.updated"
+    team_id: TeamId
+    agent_ids: list[AgentId]
+
+
+class CustomerUpdated(WorkspaceEvent):
+    """What is known of a customer changed, or who he is was proven; `changed` names which."""
+
+    type: Literal["customer.updated"] = "customer.updated"
+    customer_id: CustomerId
+    changed: list[str]
+
+
+class CustomerMerged(WorkspaceEvent):
+    """A visitor turned out to be a verified customer, who has his sessions now."""
+
+    type: Literal["customer.merged"] = "customer.merged"
+    customer_id: CustomerId
+    into: CustomerId
+
+
+class CustomerBlocked(WorkspaceEvent):
+    """A customer may not chat any more, or not before a date."""
+
+    type: Literal["customer.blocked"] = "customer.blocked"
+    customer_id: CustomerId
+
+
+class CustomerUnblocked(WorkspaceEvent):
+    """A customer may chat again."""
+
+    type: Literal["customer.unblocked"] = "customer.unblocked"
+    customer_id: CustomerId
+
+
 class InboxUpdated(WorkspaceEvent):
     """An inbox was made or changed."""
 
@@ -179,6 +242,14 @@ AnyEvent = (
     | MessageUpdated
     | MessageDeleted
     | AgentCreated
+    | AgentUpdated
+    | AgentDeactivated
+    | RoleUpdated
+    | TeamUpdated
+    | CustomerUpdated
+    | CustomerMerged
+    | CustomerBlocked
+    | CustomerUnblocked
     | InboxUpdated
     | TokenRevoked
 )

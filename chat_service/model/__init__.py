@@ -26,37 +26,51 @@ from sqlalchemy.ext.asyncio import (
 from chat_service.config import Database
 from chat_service.model.agent import (
     Agent,
+    AgentIdentity,
     AgentSocket,
+    CustomRole,
+    OneTimeLink,
     ProcessLease,
     SignInAttempts,
+    Team,
+    TeamMember,
     Ticket,
     Token,
 )
+from chat_service.model.audit import AuditEntry
 from chat_service.model.base import Base, table_of
 from chat_service.model.chat import ChatMessage, ChatSession, Participant
-from chat_service.model.customer import Customer
+from chat_service.model.customer import Customer, ShownProof
 from chat_service.model.event import ChatEvent, DeadEvent, FeedHead, FeedReader
 from chat_service.model.report import MessageCount
-from chat_service.model.workspace import Inbox, Workspace
+from chat_service.model.workspace import Inbox, InboxKey, Workspace
 
 __all__ = [
     "Agent",
+    "AgentIdentity",
     "AgentSocket",
+    "AuditEntry",
     "Base",
     "ChatEvent",
     "ChatMessage",
     "ChatSession",
+    "CustomRole",
     "Customer",
     "DeadEvent",
     "FeedHead",
     "FeedReader",
+    "ShownProof",
     "Inbox",
+    "InboxKey",
     "Kind",
     "MessageCount",
+    "OneTimeLink",
     "Participant",
     "ReadOnly",
     "ProcessLease",
     "SignInAttempts",
+    "Team",
+    "TeamMember",
     "Ticket",
     "Token",
     "Workspace",

@@ -1,8 +1,16 @@
-"""Tables of staff, of everybody's tokens, and of tries at signing in."""
+"""Tables of staff with roles and teams, of everybody's tokens, and of tries at signing in."""
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, String, Uuid
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    Uuid,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chat_service.model.base import Base, Tenant
@@ -11,8 +19,12 @@ from chat_service.schema import (
     AgentStatus,
     Availability,
     CustomerId,
+    LinkId,
+    LinkPurpose,
     ProcessId,
     Role,
+    RoleId,
+    TeamId,
     TicketId,
     TokenId,
     TokenKind,
@@ -20,13 +32,65 @@ from chat_service.schema import (
 )
 
 
+class CustomRole(Tenant, Base):
+    """A role of a workspace's own: any set of permissions."""
+
+    __tablename__ = "roles"
+    __table_args__ = (
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="RESTRICT"),
+        UniqueConstraint("workspace_id", "name"),
+    )
+
+    id: Mapped[RoleId] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(128))
+    permissions: Mapped[list[str]]
+    created_at: Mapped[datetime]
+
+
+class Team(Tenant, Base):
+    """Agents who serve the same sessions."""
+
+    __tablename__ = "teams"
+    __table_args__ = (
+        ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="RESTRICT"),
+        UniqueConstraint("workspace_id", "name"),
+    )
+
+    id: Mapped[TeamId] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(128))
+    created_at: Mapped[datetime]
+
+
+class TeamMember(Tenant, Base):
+    """An agent belongs to a team."""
+
+    __tablename__ = "team_members"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["workspace_id", "team_id"], ["teams.workspace_id", "teams.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["workspace_id", "agent_id"], ["agents.workspace_id", "agents.id"], ondelete="CASCADE"
+        ),
+        Index(None, "workspace_id", "agent_id"),
+    )
+
+    team_id: Mapped[TeamId] = mapped_column(primary_key=True)
+    agent_id: Mapped[AgentId] = mapped_column(primary_key=True)
+
+
 class Agent(Tenant, Base):
-    """A member of staff, who signs in with e-mail and password."""
+    """A member of staff, who signs in with e-mail and password, or by another site's word."""
 
     __tablename__ = "agents"
     __table_args__ = (
         ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="RESTRICT"),
+        ForeignKeyConstraint(
+            ["workspace_id", "role_id"], ["roles.workspace_id", "roles.id"], ondelete="RESTRICT"
+        ),
+        CheckConstraint("(role_id IS NOT NULL) = (role = 'custom')", name="custom_role"),
         Index(None, "workspace_id", "email", unique=True),
+        Index(None, "workspace_id", "role_id"),
     )
 
     id: Mapped[AgentId] = mapped_column(primary_key=True)
@@ -34,12 +98,21 @@ class Agent(Tenant, Base):
     """Folded to lower case, unique in the workspace."""
     name: Mapped[str] = mapped_column(String(128))
     role: Mapped[Role]
+    role_id: Mapped[RoleId | None]
     status: Mapped[AgentStatus]
     availability: Mapped[Availability]
     """What the agent chose; without a living socket he is shown as offline all the same."""
     accepting_chats: Mapped[bool]
-    password_hash: Mapped[str] = mapped_column(String(200))
-    """argon2id in its own text form."""
+    password_hash: Mapped[str | None] = mapped_column(String(200))
+    """argon2id in its own text form; none for who is invited, or signs in elsewhere."""
+    totp_secret: Mapped[str | None] = mapped_column(String(255))
+    """The secret of the second factor, encrypted by a key that is not in the database."""
+    totp_confirmed: Mapped[bool]
+    """Whether the agent has shown a code of it once; before that it asks nobody for one."""
+    totp_step: Mapped[int | None]
+    """The newest step whose code was used: each code is good once."""
+    recovery_codes: Mapped[list[str]]
+    """SHA-256 of those that are left, in hexadecimal."""
     created_at: Mapped[datetime]
 
 
@@ -81,6 +154,47 @@ class Token(Tenant, Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    """To the minute."""
+    address: Mapped[str | None] = mapped_column(String(45))
+    """From where an agent signed in."""
+    user_agent: Mapped[str | None] = mapped_column(String(200))
+    """With what."""
+
+
+class OneTimeLink(Tenant, Base):
+    """The right to choose a password once, which an agent is sent; deleted by its use."""
+
+    __tablename__ = "one_time_links"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["workspace_id", "agent_id"], ["agents.workspace_id", "agents.id"], ondelete="CASCADE"
+        ),
+        Index(None, "workspace_id", "agent_id"),
+    )
+
+    id: Mapped[LinkId] = mapped_column(primary_key=True)
+    agent_id: Mapped[AgentId]
+    purpose: Mapped[LinkPurpose]
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    expires_at: Mapped[datetime]
+
+
+class AgentIdentity(Tenant, Base):
+    """Who an agent is at another site, by that site's own id; never by e-mail."""
+
+    __tablename__ = "agent_identities"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["workspace_id", "agent_id"], ["agents.workspace_id", "agents.id"], ondelete="CASCADE"
+        ),
+        Index(None, "workspace_id", "agent_id"),
+    )
+
+    issuer: Mapped[str] = mapped_column(String(255), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    agent_id: Mapped[AgentId]
+    created_at: Mapped[datetime]
 
 
 class Ticket(Tenant, Base):

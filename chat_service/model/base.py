@@ -74,6 +74,11 @@ class Base(DeclarativeBase):
         schema.EventId: Uuid(),
         schema.TicketId: Uuid(),
         schema.ProcessId: Uuid(),
+        schema.RoleId: Uuid(),
+        schema.TeamId: Uuid(),
+        schema.LinkId: Uuid(),
+        schema.InboxKeyId: Uuid(),
+        schema.AuditId: Uuid(),
         dict[str, Any]: JsonType,
         list[str]: JsonType,
         list[float]: JsonType,
@@ -89,6 +94,9 @@ class Base(DeclarativeBase):
         schema.Availability: choice(schema.Availability),
         schema.ReaderStatus: choice(schema.ReaderStatus),
         schema.Role: choice(schema.Role),
+        schema.LinkPurpose: choice(schema.LinkPurpose),
+        schema.KeyAlgorithm: choice(schema.KeyAlgorithm),
+        schema.Outcome: choice(schema.Outcome),
     }
 
 

@@ -19,6 +19,7 @@ from chat_service.schema import (
     Priority,
     SessionId,
     Status,
+    TeamId,
     Visibility,
 )
 
@@ -43,6 +44,9 @@ class ChatSession(Tenant, Base):
             ["agents.workspace_id", "agents.id"],
             ondelete="RESTRICT",
         ),
+        ForeignKeyConstraint(
+            ["workspace_id", "team_id"], ["teams.workspace_id", "teams.id"], ondelete="RESTRICT"
+        ),
         UniqueConstraint("workspace_id", "customer_id", "client_session_id"),
         Index(None, "workspace_id", "last_activity_at", "id"),
         Index(None, "workspace_id", "created_at", "id"),
@@ -55,6 +59,7 @@ class ChatSession(Tenant, Base):
             postgresql_where=text("waiting_since IS NOT NULL"),
         ),
         Index(None, "workspace_id", "assignee_id"),
+        Index(None, "workspace_id", "team_id"),
         Index(
             "ix_chat_sessions_unclosed",
             "workspace_id",
@@ -76,6 +81,7 @@ class ChatSession(Tenant, Base):
     channel: Mapped[Channel]
     subject: Mapped[str | None] = mapped_column(String(200))
     assignee_id: Mapped[AgentId | None]
+    team_id: Mapped[TeamId | None]
     queued_at: Mapped[datetime | None]
     priority: Mapped[Priority | None]
     tags: Mapped[list[str]]

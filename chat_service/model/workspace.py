@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKeyConstraint, String
+from sqlalchemy import ForeignKeyConstraint, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chat_service.model.base import Base, Tenant
-from chat_service.schema import InboxId, WorkspaceId
+from chat_service.schema import InboxId, InboxKeyId, KeyAlgorithm, WorkspaceId
 
 
 class Workspace(Base):
@@ -39,3 +39,26 @@ class Inbox(Tenant, Base):
     assignee_only: Mapped[bool]
     """Only the assignee may answer; else whoever may assign joins as participant."""
     created_at: Mapped[datetime]
+
+
+class InboxKey(Tenant, Base):
+    """A key by which the host site of an inbox vouches for its visitors; at most two are live."""
+
+    __tablename__ = "inbox_keys"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["workspace_id", "inbox_id"],
+            ["inboxes.workspace_id", "inboxes.id"],
+            ondelete="CASCADE",
+        ),
+        Index(None, "workspace_id", "inbox_id"),
+    )
+
+    id: Mapped[InboxKeyId] = mapped_column(primary_key=True)
+    """The `kid` of tokens is its hexadecimal form."""
+    inbox_id: Mapped[InboxId]
+    algorithm: Mapped[KeyAlgorithm]
+    material: Mapped[str] = mapped_column(String(1024))
+    """HS256: the shared secret, encrypted by a key that is not in the database. EdDSA: the public key, as JWK."""
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]

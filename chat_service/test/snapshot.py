@@ -8,8 +8,14 @@ from chat_service.events.transaction import reading
 from chat_service.model import Base
 from chat_service.test.builders import Workspace
 
-UNWATCHED = {"sign_in_attempts", "agent_sockets", "feed_readers", "message_counts"}
-"""Tries are counted whatever comes of them; sockets and followers keep rows beside any request."""
+UNWATCHED = {
+    "sign_in_attempts",
+    "agent_sockets",
+    "feed_readers",
+    "message_counts",
+    "audit_entries",
+}
+"""Tries are counted and refusals noted whatever comes of them; sockets and followers keep rows too."""
 
 
 async def rows_of(workspace: Workspace) -> dict[str, list[Any]]:

@@ -131,7 +131,7 @@ async def stored_password(workspace: Workspace, agent: Person) -> str:
         Agent.workspace_id == workspace.id, Agent.email == agent.details["agent"]["email"]
     )
     async with writing(workspace.service) as db:
-        return (await db.scalars(query)).one()
+        return str((await db.scalars(query)).one())
 
 
 async def test_no_secret_of_a_token_is_stored(workspace: Workspace) -> None:
