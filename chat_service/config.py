@@ -25,14 +25,17 @@ from typed_settings.processors import UrlProcessor
 from typed_settings.types import OptionList, SettingsClass, SettingsDict
 
 from chat_service.settings import (
+    LOCAL_URL,
     NATS_URL,
     ORIGIN,
+    SECURE_URL,
     Auth,
     BrokerSettings,
     Config,
     Database,
     Limits,
     Log,
+    Oidc,
     Realtime,
     Server,
 )
@@ -43,11 +46,14 @@ __all__ = [
     "Config",
     "ConfigError",
     "Database",
+    "LOCAL_URL",
     "Limits",
     "Log",
     "NATS_URL",
     "ORIGIN",
+    "Oidc",
     "Realtime",
+    "SECURE_URL",
     "Server",
     "load_config",
 ]
@@ -171,7 +177,8 @@ def _wrong_values(config: Config) -> list[str]:
     for name, text in secrets.items():
         if text is not None and len(text.get_secret_value()) < 32:
             lines.append(f"{name}: must have at least 32 characters")
-    return lines + _wrong_url(config.database.url) + _wrong_broker(config)
+    lines += _wrong_url(config.database.url) + _wrong_broker(config)
+    return lines + (_wrong_oidc(config) if config.oidc.issuer else [])
 
 
 def _wrong_url(value: str) -> list[str]:
@@ -198,3 +205,21 @@ def _wrong_broker(config: Config) -> list[str]:
     if url.startswith("nats://"):
         return ["broker.url: must be nats://[user:password@]host[:port][,host[:port]...]"]
     return ["broker.url: must be memory://, postgres:// or begin with nats://"]
+
+
+def _wrong_oidc(config: Config) -> list[str]:
+    oidc, lines = config.oidc, []
+    local = config.environment != "production" and LOCAL_URL.fullmatch(oidc.issuer)
+    if len(oidc.issuer) > 255 or not (local or SECURE_URL.fullmatch(oidc.issuer)):
+        lines.append("oidc.issuer: must be like https://id.example.org, without a query")
+    if not oidc.client_id:
+        lines.append("oidc.client_id: is needed with oidc.issuer")
+    if oidc.client_secret is None or not oidc.client_secret.get_secret_value():
+        lines.append("oidc.client_secret: is needed with oidc.issuer")
+    if not 1 <= len(oidc.name) <= 64:
+        lines.append("oidc.name: must have 1 to 64 characters")
+    if "openid" not in oidc.scopes.split():
+        lines.append("oidc.scopes: must name openid")
+    if not config.server.public_url:
+        lines.append("server.public_url: is needed with oidc.issuer, since people come back to it")
+    return lines

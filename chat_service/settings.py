@@ -19,6 +19,11 @@ NATS_URL: Final = re.compile(
 """A NATS cluster: its hosts, and once before them who connects; a user alone is a token."""
 ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]{1,240}|\[[0-9a-f:.]{2,45}\])(:\d{1,5})?")
 """Scheme, host in lower case and port, without a path; as long as the database takes."""
+_PATH: Final = r"(:\d{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?"
+SECURE_URL: Final = re.compile(r"https://([A-Za-z0-9.-]{1,240}|\[[0-9A-Fa-f:.]{2,45}\])" + _PATH)
+"""An address of another site, without a user, a query or a fragment."""
+LOCAL_URL: Final = re.compile(r"http://127\.0\.0\.1" + _PATH)
+"""The like on this machine, where TLS keeps nothing from anybody."""
 
 
 def _bounded(default: Any, low: float, high: float) -> Any:
@@ -108,6 +113,21 @@ class Auth:
 
 
 @attrs.frozen
+class Oidc:
+    """Signing agents in by the word of another site (OpenID Connect); off without an issuer."""
+
+    issuer: str = ""
+    """Exactly as the provider writes itself, like `https://id.example.org/realms/staff`."""
+    client_id: str = ""
+    client_secret: Secret[str] | None = secret(default=None)
+    name: str = "Single sign-on"
+    """The label of the button."""
+    scopes: str = "openid email profile"
+    answer_seconds: float = _bounded(10.0, 0.1, 10)
+    """How long the provider may take for one answer."""
+
+
+@attrs.frozen
 class Limits:
     """Sizes, counts and windows; the table of limits stands in the guide."""
 
@@ -163,6 +183,7 @@ class Config:
     database: Database = Database()
     broker: BrokerSettings = BrokerSettings()
     auth: Auth = Auth()
+    oidc: Oidc = Oidc()
     limits: Limits = Limits()
     realtime: Realtime = Realtime()
     log: Log = Log()

@@ -135,6 +135,52 @@ def test_a_public_url_that_is_none_stops_the_start(load: Load, url: str) -> None
     ]
 
 
+OIDC = {
+    "SERVER_PUBLIC_URL": "https://chat.example.org",
+    "OIDC_ISSUER": "https://id.example.org/realms/staff",
+    "OIDC_CLIENT_ID": "chat",
+    "OIDC_CLIENT_SECRET": "s3cret",
+}
+
+
+def test_takes_a_provider(load: Load) -> None:
+    loaded = load(**OIDC)
+    assert (loaded.oidc.issuer, loaded.oidc.scopes) == (OIDC["OIDC_ISSUER"], "openid email profile")
+    assert "s3cret" not in repr(loaded)
+
+
+@pytest.mark.parametrize("environment", ["development", "test"])
+def test_takes_a_provider_on_this_machine_without_tls(load: Load, environment: str) -> None:
+    issuer = "http://127.0.0.1:9000/id"
+    assert load(**OIDC | {"OIDC_ISSUER": issuer, "ENVIRONMENT": environment}).oidc.issuer == issuer
+    (line,) = complaints(load, **OIDC | {"OIDC_ISSUER": issuer})
+    assert line.startswith("oidc.issuer: ")
+
+
+OIDC_COMPLAINTS = [
+    ("OIDC_ISSUER", "http://id.example.org", "oidc.issuer: must be like"),
+    ("OIDC_ISSUER", "http://localhost:9000", "oidc.issuer: must be like"),
+    ("OIDC_ISSUER", "https://id.example.org?a=b", "oidc.issuer: must be like"),
+    ("OIDC_ISSUER", "https://id.example.org#a", "oidc.issuer: must be like"),
+    ("OIDC_ISSUER", "https://me@id.example.org", "oidc.issuer: must be like"),
+    ("OIDC_ISSUER", "id.example.org", "oidc.issuer: must be like"),
+    ("OIDC_ISSUER", "https://id.example.org/" + "x" * 240, "oidc.issuer: must be like"),
+    ("OIDC_CLIENT_ID", "", "oidc.client_id: is needed"),
+    ("OIDC_CLIENT_SECRET", "", "oidc.client_secret: is needed"),
+    ("OIDC_NAME", "", "oidc.name: must have 1 to 64"),
+    ("OIDC_SCOPES", "email", "oidc.scopes: must name openid"),
+    ("SERVER_PUBLIC_URL", "", "server.public_url: is needed with oidc.issuer"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "complaint"), OIDC_COMPLAINTS)
+def test_refuses_a_provider_it_cannot_use(
+    load: Load, name: str, value: str, complaint: str
+) -> None:
+    (line,) = complaints(load, **OIDC | {name: value})
+    assert line.startswith(complaint)
+
+
 def test_a_ping_later_than_the_next_one_stops_the_start(load: Load) -> None:
     assert complaints(load, REALTIME_HEARTBEAT_SECONDS="5", REALTIME_PONG_SECONDS="6") == [
         "realtime.pong_seconds: must not be more than realtime.heartbeat_seconds"
