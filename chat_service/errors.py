@@ -20,12 +20,13 @@
     ├── Conflict 409
     │   ├── InvalidMove, ReopenWindowPassed, SessionClosed, SessionFull, TooManyOpenSessions
     │   ├── AlreadyAssigned, NotAssigned
+    │   ├── IdentityTaken, LastWayIn, TooMany
     │   └── CursorAhead, CursorMismatch
     ├── CursorExpired 410, PreconditionFailed 412, BodyTooLarge 413, UnsupportedMediaType 415
     ├── ValidationFailed 422
     │   ├── ClientMessageIdReused, ClientSessionIdReused, ReadSeqAhead
     ├── UpgradeRequired 426, TooManyTries 429, InternalError 500
-    └── Unavailable 503           Overloaded, DatabaseUnavailable; StorageFull 507
+    └── Unavailable 503           Overloaded, DatabaseUnavailable, ProviderUnavailable; StorageFull 507
 
 Owns what went wrong, in words; `web` renders it as a problem document (RFC 9457). The docstring of
 each class is the text of its page under /problems/.
@@ -147,7 +148,8 @@ class ClientSessionIdMissing(BadRequest):
 
 
 class InvalidGrant(BadRequest):
-    """E-mail, password or refresh token are wrong or no longer valid. Sign in again."""
+    """E-mail, password, refresh token, or what another site says of an agent, are wrong or no longer
+    valid. Sign in again."""
 
     code, title = "invalid_grant", "The credentials are not valid"
 
@@ -266,6 +268,24 @@ class NotAssigned(Conflict):
     code, title = "not_assigned", "The session must be claimed first"
 
 
+class IdentityTaken(Conflict):
+    """This account of the other site is linked to somebody else in the workspace."""
+
+    code, title = "identity_taken", "The account is linked to somebody else"
+
+
+class LastWayIn(Conflict):
+    """Without this account the agent could not sign in any more. Choose a password or link another."""
+
+    code, title = "last_way_in", "This is the last way to sign in"
+
+
+class TooMany(Conflict):
+    """There are as many of these as there may be. Remove one before you make another."""
+
+    code, title = "too_many", "There are too many of these"
+
+
 class CursorAhead(Conflict):
     """The log ends before the cursor: it was restored to an older state. Read everything anew."""
 
@@ -369,6 +389,15 @@ class DatabaseUnavailable(Unavailable):
     """
 
     code, title = "database_unavailable", "The database did not answer"
+
+
+class ProviderUnavailable(Unavailable):
+    """The site that signs agents in did not answer as it should. Send the same request again.
+
+    If it lasts, the log of the service tells what is wrong.
+    """
+
+    code, title = "provider_unavailable", "The sign-in provider did not answer"
 
 
 class StorageFull(Unavailable):
