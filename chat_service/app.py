@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from chat_service import logs, metrics, problems, routes
+from chat_service.agents.oidc_provider import open_provider
 from chat_service.agents.passwords import Passwords
 from chat_service.auth import Authenticator
 from chat_service.config import Config
@@ -160,6 +161,7 @@ def create_app(config: Config, *, clock: Clock = utc_now, broker: Broker | None 
         metrics_token=config.server.metrics_token,
         sampler=service.sampler,
         states=service.states,
+        oidc=open_provider(config.oidc, config.server.public_url, clock),
     )
     desk = Desk(
         service.hub,

@@ -2,6 +2,7 @@
 
 from quart import Quart
 
+from chat_service.agents.oidc_routes import blueprint as oidc
 from chat_service.agents.routes import agents
 from chat_service.agents.routes import blueprint as auth
 from chat_service.agents.routes import tickets
@@ -20,6 +21,7 @@ BLUEPRINTS = (
     auth,
     agents,
     tickets,
+    oidc,
     customers,
     intake,
     sessions,

@@ -137,6 +137,8 @@ class Shared:
     sampler: Sampler
     states: Any
     """`realtime.states.States`, which stands higher than this."""
+    oidc: Any
+    """`agents.oidc_provider.Provider`, which stands higher than this; None where it is off."""
 
 
 def shared() -> Shared:

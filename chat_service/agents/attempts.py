@@ -38,16 +38,16 @@ class Subject:
 
 def subjects(config: Auth, *, address: str, email: str) -> tuple[Subject, Subject]:
     """The two limits of a try, by address and by account, in the order of their names."""
-    return (
-        Subject(
-            f"account:{_hidden(email)}", config.tries_per_account, config.tries_per_account_seconds
-        ),
-        Subject(
-            f"address:{_hidden(_network(address))}",
-            config.tries_per_address,
-            config.tries_per_address_seconds,
-        ),
+    account = Subject(
+        f"account:{_hidden(email)}", config.tries_per_account, config.tries_per_account_seconds
     )
+    return account, by_address(config, address)
+
+
+def by_address(config: Auth, address: str) -> Subject:
+    """The limit of tries from an address, for those that name no account."""
+    name = f"address:{_hidden(_network(address))}"
+    return Subject(name, config.tries_per_address, config.tries_per_address_seconds)
 
 
 async def count(

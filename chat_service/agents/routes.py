@@ -57,7 +57,7 @@ async def sign_in() -> Response:
     )
     response = answer(
         SignedIn(
-            agent=_view(agent),
+            agent=agent_view(agent),
             access_token=None if body.cookie else token,
             expires_in=expires_in,
             websocket_url=websocket_url,
@@ -130,7 +130,8 @@ async def patch_availability() -> Response:
     return answer(AvailabilityResponse.model_validate(agent))
 
 
-def _view(agent: Agent) -> AgentView:
+def agent_view(agent: Agent) -> AgentView:
+    """What an agent is shown of himself."""
     return AgentView(
         object="agent",
         id=agent.id,

@@ -133,10 +133,11 @@ async def sign_in(
         if agent is None or agent.password_hash != known.password_hash:
             raise InvalidGrant("The password has just been changed")
         agent.password_hash = renewed or agent.password_hash
-        return agent, await _new_login(db, agent, config, now=now)
+        return agent, await new_login(db, agent, config, now=now)
 
 
-async def _new_login(db: AsyncSession, agent: Agent, config: Auth, *, now: datetime) -> str:
+async def new_login(db: AsyncSession, agent: Agent, config: Auth, *, now: datetime) -> str:
+    """A token for an agent who has shown who he is. Its text is given here and never again."""
     token_id, secret = TokenId(new_id()), new_secret()
     db.add(
         Token(

@@ -40,6 +40,7 @@ class Stage:
             "inbox_key": self.workspace.inbox_key,
             "code": "not_found",
             "name": "pages.css",
+            "identity_id": "0" * 32,
         }
         return address.partition(" ")[2].format(**names)
 
@@ -65,6 +66,11 @@ BODIES: Final[dict[str, Callable[[Stage], Json]]] = {
     },
     "POST /v1/auth/sign-out": lambda stage: {},
     "POST /v1/auth/token": lambda stage: {"refresh_token": stage.customer.details["refresh_token"]},
+    "POST /v1/auth/oidc/start": lambda stage: {
+        "purpose": "sign_in",
+        "workspace": stage.workspace.slug,
+    },
+    "POST /v1/auth/oidc/finish": lambda stage: {"flow": "x", "code": "x", "state": "x"},
     "POST /v1/realtime/tickets": lambda stage: {"device_id": "tab-1"},
     "POST /v1/inboxes/{inbox_key}/customers": lambda stage: {"profile": {"name": "Eve"}},
     "POST /v1/sessions": lambda stage: {
@@ -87,6 +93,18 @@ BODIES: Final[dict[str, Callable[[Stage], Json]]] = {
         "content": {"type": "text", "text": "Other words"}
     },
 }
+
+
+OFF: Final = frozenset(
+    {
+        "GET /v1/auth/oidc",
+        "POST /v1/auth/oidc/start",
+        "POST /v1/auth/oidc/finish",
+        "GET /v1/agents/me/identities",
+        "DELETE /v1/agents/me/identities/{identity_id}",
+    }
+)
+"""Addresses that are there where a provider is configured; `agents/oidc_place.py` has such a service."""
 
 
 async def build_stage(workspace: Workspace) -> Stage:

@@ -13,7 +13,7 @@ import pytest
 
 from chat_service.app import Service, create_app
 from chat_service.config import Config
-from chat_service.test.addresses import Stage, addresses, build_stage
+from chat_service.test.addresses import OFF, Stage, addresses, build_stage
 from chat_service.test.builders import Json, Workspace, unique
 from chat_service.test.conftest import config_of
 from chat_service.test.postgres import FreshDatabase
@@ -43,6 +43,7 @@ DATABASE_FREE = {
     "GET /problems/{code}": 200,
     "GET /static/{name}": 200,
     "GET /v1/realtime": 426,
+    **dict.fromkeys(OFF, 404),
 }
 
 

@@ -75,7 +75,7 @@ async def asked(world: World, address: str, cell: Cell, target: Target) -> httpx
     if address.endswith("sign-out") and not cell.refused:
         who = await person(cell.caller, world.here, world.there)
     path = template.format(
-        **vars(target) | {"code": "not_found", "name": "pages.css"},
+        **vars(target) | {"code": "not_found", "name": "pages.css", "identity_id": "0" * 32},
     )
     headers = {"Authorization": f"Bearer {who.token}"} if who.token else {}
     body = world.body(address, cell.caller, target)
