@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from chat_service.app import Service
-from chat_service.schema import Outcome, Role
+from chat_service.schema import Outcome, Role, new_id
 from chat_service.test.agents.oidc_place import (
     FINISH,
     IDENTITIES,
@@ -202,6 +202,13 @@ async def test_wrong_ways_are_counted_by_address_and_right_ones_are_not(place: P
     limited = await place.go("bob")
     assert (limited.status_code, limited.json()["code"]) == (429, "too_many_tries")
     assert place.provider.asked["/token"] == asked
+
+
+async def test_a_made_up_workspace_gives_no_new_tries(place: Place) -> None:
+    texts = [f"il_{new_id().hex}_{new_id().hex}_{unique()}" for _ in range(7)]
+    bodies = [{"purpose": "invitation", "link_token": text} for text in texts]
+    answers = [await place.call("POST", START, body) for body in bodies]
+    assert [each.status_code for each in answers] == [400] * 5 + [429] * 2
 
 
 async def test_who_came_in_and_who_was_refused_is_audited(place: Place) -> None:
