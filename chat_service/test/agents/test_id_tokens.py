@@ -157,7 +157,9 @@ FORGED: dict[str, str] = {
     ),
     "a certificate": forged({"alg": "RS256", "kid": "RS256", "x5c": ["MIIB"]}),
     "the algorithm of another key": forged({"alg": "ES256", "kid": "RS256"}, "ES256"),
-    "a key under a name of RFC 9864": forged({"alg": "Ed25519", "kid": "EdDSA"}, "EdDSA"),
+    "a name that is not on the list": compact(
+        {"alg": "Ed25519", "kid": "EdDSA"}, CLAIMS, signer(KEYS["EdDSA"])
+    ),
     "a longer algorithm": compact({"alg": "RS512", "kid": "RS256"}, CLAIMS, signer(KEYS["RS256"])),
     "no kid": compact({"alg": "RS256"}, CLAIMS, signer(KEYS["RS256"])),
     "a number for a kid": compact({"alg": "RS256", "kid": 1}, CLAIMS, signer(KEYS["RS256"])),
