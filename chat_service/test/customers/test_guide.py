@@ -20,7 +20,8 @@ def block(language: str) -> str:
 
 
 async def test_a_site_in_python_signs_as_the_guide_shows(workspace: Workspace) -> None:
-    site, shown = await site_of(workspace), {}
+    site = await site_of(workspace)
+    shown: dict[str, Any] = {}
     exec(block("python"), shown)
     sign: Any = shown["identity_token"]
     said = {"name": "Ada", "email": "ada@example.org", "email_verified": True}

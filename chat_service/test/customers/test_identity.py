@@ -113,7 +113,11 @@ def test_both_names_of_the_algorithm_of_a_pair_are_known() -> None:
 def test_a_public_key_is_no_shared_secret() -> None:
     """The old confusion: the public key, which all may know, as secret of HS256."""
     public = PAIR.as_dict(private=False)
-    for known in (PAIR.as_pem(private=False), json.dumps(public).encode(), public["x"].encode()):
+    for known in (
+        PAIR.as_pem(private=False),
+        json.dumps(public).encode(),
+        str(public["x"]).encode(),
+    ):
         for header in (PAIRED, PAIRED | {"alg": "HS256"}, SHARED):
             said = ".".join(encoded(json.dumps(part).encode()) for part in (header, CLAIMS))
             mac = hmac.new(known, said.encode(), hashlib.sha256).digest()

@@ -125,7 +125,7 @@ async def test_permissions_are_of_their_own(workspace: Workspace) -> None:
         person = await workspace.key([given])
         answers = {}
         for needed, (method, address) in asked.items():
-            body = None if method == "GET" else {}
+            body: Json | None = None if method == "GET" else {}
             answers[needed] = (await person.call(method, address, json=body)).status_code
         assert answers == {needed: 200 if needed is given else 403 for needed in asked}
 

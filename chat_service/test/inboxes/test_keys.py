@@ -1,6 +1,7 @@
 """Keys of an inbox: shown once, two at most, and good for nothing once they are revoked."""
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import httpx2
@@ -61,7 +62,7 @@ async def test_a_public_key_is_taken_as_jwk_and_as_pem(
 
 
 PAIR = OKPKey.generate_key("Ed25519")
-UNUSABLE = {
+UNUSABLE: dict[str, list[Any]] = {
     "private_key": [PAIR.as_dict(private=True), PAIR.as_pem(private=True).decode()],
     "unusable_key": [
         "",

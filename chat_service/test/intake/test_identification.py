@@ -1,6 +1,7 @@
 """A visitor shows who he is: who he becomes, what of his moves with him, and what never does."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,7 +17,7 @@ from chat_service.test.fakes import TurningClock
 from chat_service.test.sessions.calls import waiting
 from chat_service.test.test_auth import another_process, at
 
-SHOP = {"name": "Ada Lovelace", "email": "ada@example.org", "email_verified": True}
+SHOP: dict[str, Any] = {"name": "Ada Lovelace", "email": "ada@example.org", "email_verified": True}
 
 
 @pytest.fixture
