@@ -14,17 +14,18 @@
     ├── Unauthenticated 401
     ├── Forbidden 403             forbidden
     │   ├── OriginNotAllowed      origin_not_allowed
-    │   └── EditWindowPassed      edit_window_passed
+    │   ├── EditWindowPassed      edit_window_passed
+    │   └── CustomerBlocked       customer_blocked
     ├── NotFound 404              also what the caller may not see
     ├── MethodNotAllowed 405, NotAcceptable 406, BodyTimeout 408
     ├── Conflict 409
     │   ├── InvalidMove, ReopenWindowPassed, SessionClosed, SessionFull, TooManyOpenSessions
     │   ├── AlreadyAssigned, NotAssigned
-    │   ├── IdentityTaken, LastWayIn, TooMany
+    │   ├── IdentityTaken, LastWayIn, EmailVerified, TooMany
     │   └── CursorAhead, CursorMismatch
     ├── CursorExpired 410, PreconditionFailed 412, BodyTooLarge 413, UnsupportedMediaType 415
     ├── ValidationFailed 422
-    │   ├── ClientMessageIdReused, ClientSessionIdReused, ReadSeqAhead
+    │   ├── ClientMessageIdReused, ClientSessionIdReused, ReadSeqAhead, InvalidIdentity
     ├── UpgradeRequired 426, TooManyTries 429, InternalError 500
     └── Unavailable 503           Overloaded, DatabaseUnavailable, ProviderUnavailable; StorageFull 507
 
@@ -180,6 +181,13 @@ class EditWindowPassed(Forbidden):
     code, title = "edit_window_passed", "The time to edit has passed"
 
 
+class CustomerBlocked(Forbidden):
+    """Staff have blocked this customer, until `until`, or for good where that is null."""
+
+    code, title = "customer_blocked", "The customer is blocked"
+    example = {"until": "2026-11-29T00:00:00.000Z"}
+
+
 class NotFound(ServiceError):
     """There is no such thing, or the caller may not know of it: the two are not told apart."""
 
@@ -280,10 +288,16 @@ class LastWayIn(Conflict):
     code, title = "last_way_in", "This is the last way to sign in"
 
 
-class TooMany(Conflict):
-    """There are as many of these as there may be. Remove one before you make another."""
+class EmailVerified(Conflict):
+    """The host site vouches for the customer's e-mail; only the site can change it."""
 
-    code, title = "too_many", "There are too many of these"
+    code, title = "email_verified", "The e-mail is verified"
+
+
+class TooMany(Conflict):
+    """There are as many of these as there may be. Remove one first."""
+
+    code, title = "too_many", "There are as many as there may be"
 
 
 class CursorAhead(Conflict):
@@ -344,6 +358,16 @@ class ClientSessionIdReused(ValidationFailed):
     """This `client_session_id` was already used by the customer with another first message."""
 
     code, title = ("client_session_id_reused", "client_session_id was used for another start")
+
+
+class InvalidIdentity(ValidationFailed):
+    """The identity token does not prove who the visitor is, or not to this device.
+
+    It must be signed by a live key of this inbox, named by `kid`, for this inbox (`aud`), live for at
+    most 5 minutes, and be shown by the one device that showed it first. Which of it failed is not told.
+    """
+
+    code, title = "invalid_identity", "The identity token is not valid"
 
 
 class ReadSeqAhead(ValidationFailed):

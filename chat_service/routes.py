@@ -7,6 +7,8 @@ from chat_service.agents.routes import agents
 from chat_service.agents.routes import blueprint as auth
 from chat_service.agents.routes import tickets
 from chat_service.customers.routes import blueprint as customers
+from chat_service.inboxes.keys_routes import blueprint as inbox_keys
+from chat_service.intake.routes import arrivals
 from chat_service.intake.routes import blueprint as intake
 from chat_service.messages.routes import blueprint as messages
 from chat_service.operations.demo import blueprint as demo
@@ -22,6 +24,8 @@ BLUEPRINTS = (
     agents,
     tickets,
     oidc,
+    inbox_keys,
+    arrivals,
     customers,
     intake,
     sessions,

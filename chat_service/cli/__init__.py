@@ -20,6 +20,7 @@ COMMANDS: Final = (
     "health",
     "migrate",
     "openapi",
+    "rotate-secret",
     "seed-demo",
     "serve",
 )

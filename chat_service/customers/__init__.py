@@ -1,4 +1,5 @@
 """Persons served: made for an inbox, with a token of their own and its refresh.
 
-Owns the customer's row and the family of tokens. Leaves the checking of tokens to `auth`.
+Owns the customer's row, the family of tokens, and which proof of who he is is believed. Leaves what an
+identity opens to `intake`, and the checking of tokens to `auth`.
 """

@@ -1,43 +1,41 @@
-"""A customer begins at an inbox, and renews the token."""
+"""Customers: renew the token, see and change what is known of one, block and unblock."""
 
 from datetime import timedelta
+from typing import Final
+from uuid import UUID
 
 from quart import Blueprint, Response
 
-from chat_service.customers import services
-from chat_service.customers.transport import CustomerTokens, CustomerView, NewCustomer, RefreshToken
-from chat_service.errors import InvalidGrant, NotFound, OriginNotAllowed
+from chat_service.auth import require
+from chat_service.customers import families, queries, services
+from chat_service.customers.transport import (
+    BlockCustomer,
+    CustomerResponse,
+    CustomerTokens,
+    PatchCustomer,
+    RefreshToken,
+    customer_view,
+    staff_view,
+)
+from chat_service.errors import CustomerBlocked, EmailVerified, InvalidGrant, NotFound
 from chat_service.events.transaction import reading, transaction
-from chat_service.inboxes import queries as inboxes
 from chat_service.model import Customer
+from chat_service.schema import Permission
 from chat_service.tokens import Refresh
-from chat_service.web import Who, answer, document, now, parse, shared
+from chat_service.transport import Empty, Query
+from chat_service.web import Who, answer, caller, document, now, parse, query, shared
 
 blueprint = Blueprint("customers", __name__, url_prefix="/v1")
-
-
-@blueprint.post("/inboxes/<inbox_key>/customers")
-@document(
-    Who.PUBLIC,
-    body=NewCustomer,
-    answers={201: CustomerTokens},
-    errors=[NotFound, OriginNotAllowed],
-)
-async def create_customer(inbox_key: str) -> Response:
-    """Begin as a new customer of an inbox; pages must be of an origin the inbox allows, or our own."""
-    body, websocket_url = await parse(NewCustomer), shared().site.websocket_url()
-    async with reading() as db:
-        inbox = await inboxes.access(db, inbox_key, shared().site.foreign_origin())
-    async with transaction() as db:
-        customer = await services.create(
-            db, inbox, name=body.profile.name, email=body.profile.email, now=now()
-        )
-        refresh = await services.begin_family(db, customer, shared().auth, now=now())
-    return answer(_tokens(customer, refresh, websocket_url), 201)
+STAFF: Final = Who.AGENT | Who.KEY
 
 
 @blueprint.post("/auth/token")
-@document(Who.PUBLIC, body=RefreshToken, answers={200: CustomerTokens}, errors=[InvalidGrant])
+@document(
+    Who.PUBLIC,
+    body=RefreshToken,
+    answers={200: CustomerTokens},
+    errors=[InvalidGrant, CustomerBlocked],
+)
 async def refresh_token() -> Response:
     """Renew a customer's token. The old refresh token stays good until the new one was used."""
     body, websocket_url = await parse(RefreshToken), shared().site.websocket_url()
@@ -45,28 +43,108 @@ async def refresh_token() -> Response:
     if given is None:
         raise InvalidGrant()
     async with transaction() as db:
-        renewed = await services.refresh(db, given, shared().auth, now=now())
+        renewed = await families.refresh(
+            db, given, shared().auth, device_id=body.device_id, now=now()
+        )
     if renewed is None:
         raise InvalidGrant("This refresh token was used before; sign in again")
-    return answer(_tokens(*renewed, websocket_url))
+    return answer(customer_tokens(*renewed, websocket_url))
 
 
-def _tokens(customer: Customer, refresh: Refresh, websocket_url: str) -> CustomerTokens:
+@blueprint.get("/customers/me")
+@document(Who.CUSTOMER, answers={200: CustomerResponse})
+async def get_me() -> Response:
+    """What is known of the customer who calls."""
+    query(Query)
+    who = await caller()
+    async with reading() as db:
+        customer = await queries.of_caller(db, who)
+    return answer(CustomerResponse(customer=customer_view(customer)))
+
+
+@blueprint.patch("/customers/me")
+@document(
+    Who.CUSTOMER,
+    body=PatchCustomer,
+    answers={200: CustomerResponse},
+    errors=[EmailVerified],
+)
+async def patch_me() -> Response:
+    """Tell one's name and e-mail. It is shown as claimed, and opens nothing."""
+    body, who = await parse(PatchCustomer), await caller()
+    async with transaction() as db:
+        customer = await queries.of_caller(db, who, lock=True)
+        services.update(db, who, customer, body.model_dump(exclude_unset=True), now=now())
+    return answer(CustomerResponse(customer=customer_view(customer)))
+
+
+@blueprint.get("/customers/<uuid:customer_id>")
+@document(STAFF, answers={200: CustomerResponse}, errors=[NotFound])
+async def get_customer(customer_id: UUID) -> Response:
+    """Read one customer. The id of a visitor who was identified since gives whom he turned out to be."""
+    query(Query)
+    who = await caller()
+    require(who, Permission.CUSTOMERS_READ)
+    async with reading() as db:
+        customer = await queries.access(db, who.workspace_id, customer_id)
+    return _shown(customer)
+
+
+@blueprint.patch("/customers/<uuid:customer_id>")
+@document(
+    STAFF,
+    body=PatchCustomer,
+    answers={200: CustomerResponse},
+    errors=[NotFound, EmailVerified],
+)
+async def patch_customer(customer_id: UUID) -> Response:
+    """Change name or e-mail by JSON Merge Patch (RFC 7396). An e-mail set so is not verified."""
+    body, who = await parse(PatchCustomer), await caller()
+    require(who, Permission.CUSTOMERS_WRITE)
+    async with transaction() as db:
+        customer = await queries.access(db, who.workspace_id, customer_id, lock=True)
+        services.update(db, who, customer, body.model_dump(exclude_unset=True), now=now())
+    return _shown(customer)
+
+
+@blueprint.post("/customers/<uuid:customer_id>/block")
+@document(STAFF, body=BlockCustomer, answers={200: CustomerResponse}, errors=[NotFound])
+async def block_customer(customer_id: UUID) -> Response:
+    """Keep a customer from chatting, for good or until a date. His sessions stay open for staff."""
+    body, who = await parse(BlockCustomer), await caller()
+    require(who, Permission.CUSTOMERS_BLOCK)
+    async with transaction() as db:
+        customer = await queries.access(db, who.workspace_id, customer_id, lock=True)
+        await services.block(db, who, customer, until=body.until, now=now())
+    return _shown(customer)
+
+
+@blueprint.post("/customers/<uuid:customer_id>/unblock")
+@document(STAFF, body=Empty, answers={200: CustomerResponse}, errors=[NotFound])
+async def unblock_customer(customer_id: UUID) -> Response:
+    """Let a customer chat again. He begins with new tokens."""
+    await parse(Empty)
+    who = await caller()
+    require(who, Permission.CUSTOMERS_BLOCK)
+    async with transaction() as db:
+        customer = await queries.access(db, who.workspace_id, customer_id, lock=True)
+        services.unblock(db, who, customer, now=now())
+    return _shown(customer)
+
+
+def _shown(customer: Customer) -> Response:
+    blocked = services.is_blocked(customer, now=now())
+    return answer(CustomerResponse(customer=staff_view(customer, blocked=blocked)))
+
+
+def customer_tokens(customer: Customer, refresh: Refresh, websocket_url: str) -> CustomerTokens:
+    """A new access token for a customer, with the refresh token that follows."""
     seconds = shared().auth.customer_token_seconds
     access = shared().keys.customer_token(
         customer, refresh.family, now=now(), lifetime=timedelta(seconds=seconds)
     )
-    view = CustomerView(
-        object="customer",
-        id=customer.id,
-        workspace_id=customer.workspace_id,
-        inbox_id=customer.inbox_id,
-        name=customer.name,
-        email=customer.email,
-        created_at=customer.created_at,
-    )
     return CustomerTokens(
-        customer=view,
+        customer=customer_view(customer),
         access_token=access,
         refresh_token=shared().keys.refresh_token(refresh),
         expires_in=seconds,

@@ -1,19 +1,21 @@
-"""Make a customer for an inbox; give and renew tokens."""
+"""Make customers and change them: what is known of one, and whether one may chat."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
-from chat_service.audit.services import NOBODY, Target
-from chat_service.auth import end_tokens
-from chat_service.config import Auth
-from chat_service.errors import InvalidGrant
+from chat_service.audit.services import Target
+from chat_service.auth import Caller, end_tokens
+from chat_service.errors import CustomerBlocked, EmailVerified, FieldError, ValidationFailed
+from chat_service.events import log
+from chat_service.events.schema import CustomerBlocked as CustomerWasBlocked
+from chat_service.events.schema import CustomerUnblocked, CustomerUpdated
 from chat_service.model import Customer, Inbox, Token
-from chat_service.schema import CustomerId, Outcome, TokenId, TokenKind, new_id
-from chat_service.tokens import Refresh
+from chat_service.schema import Actor, CustomerId, new_id
+from chat_service.transport import rfc3339
 
 
 async def create(
@@ -34,68 +36,103 @@ async def create(
     return customer
 
 
-async def begin_family(
-    db: AsyncSession, customer: Customer, config: Auth, *, now: datetime
-) -> Refresh:
-    """The first refresh token of a new family."""
-    token = Token(
-        workspace_id=customer.workspace_id,
-        id=TokenId(new_id()),
-        kind=TokenKind.CUSTOMER,
-        customer_id=customer.id,
-        scopes=[],
-        generation=0,
-        created_at=now,
-        expires_at=now + timedelta(seconds=config.refresh_token_seconds),
-    )
-    db.add(token)
-    await db.flush()
-    return Refresh(customer.workspace_id, token.id, 1)
+def update(
+    db: AsyncSession, caller: Caller, customer: Customer, fields: dict[str, Any], *, now: datetime
+) -> None:
+    """Change name or e-mail of a locked customer by hand, which proves nothing.
 
-
-async def refresh(
-    db: AsyncSession, given: Refresh, config: Auth, *, now: datetime
-) -> tuple[Customer, Refresh] | None:
-    """Renew by a refresh token: the customer and the token's successor.
-
-    A token stays good until its successor was used, and gives the same successor each time, so a
-    lost answer or a second tab signs nobody out. An older one is a stolen copy: the family ends and
-    the answer is None, which the route refuses after the commit. Raises InvalidGrant.
+    Only real changes are recorded. Raises EmailVerified for another e-mail than the host site's.
     """
-    token = await _lock_family(db, given)
-    if token.revoked_at is not None or token.expires_at is None or token.expires_at <= now:
-        raise InvalidGrant()
-    if given.generation < token.generation:
-        stolen = Token.id == token.id
-        await end_tokens(db, token.workspace_id, stolen, actor=NOBODY, now=now)
-        audit.record(
-            db,
-            token.workspace_id,
-            NOBODY,
-            Act.REFRESH_REUSED,
-            now=now,
-            target=Target("customer", str(token.customer_id)),
-            outcome=Outcome.REFUSED,
-        )
-        return None
-    if given.generation > token.generation + 1:
-        raise InvalidGrant()
-    token.generation = given.generation
-    token.expires_at = now + timedelta(seconds=config.refresh_token_seconds)
-    query = select(Customer).where(
-        Customer.workspace_id == token.workspace_id, Customer.id == token.customer_id
-    )
-    customer = (await db.scalars(query)).one()
-    return customer, Refresh(given.workspace_id, given.family, given.generation + 1)
+    changed = [name for name, value in fields.items() if getattr(customer, name) != value]
+    if "email" in changed and customer.email_verified:
+        raise EmailVerified()
+    for name in changed:
+        setattr(customer, name, fields[name])
+    if not changed:
+        return
+    note_changes(db, customer, changed, actor=caller.actor, now=now)
+    if not caller.is_customer:
+        _audit(db, caller, Act.CUSTOMER_UPDATED, customer, fields=changed, now=now)
 
 
-async def _lock_family(db: AsyncSession, given: Refresh) -> Token:
-    query = select(Token).where(
-        Token.workspace_id == given.workspace_id,
-        Token.id == given.family,
-        Token.kind == TokenKind.CUSTOMER,
+def note_changes(
+    db: AsyncSession, customer: Customer, changed: list[str], *, actor: Actor, now: datetime
+) -> None:
+    """Record which fields of a customer have changed."""
+    updated = CustomerUpdated(
+        workspace_id=customer.workspace_id,
+        actor=actor,
+        at=now,
+        customer_id=customer.id,
+        changed=sorted(changed),
     )
-    token = (await db.scalars(query.with_for_update(key_share=True))).one_or_none()
-    if token is None:
-        raise InvalidGrant()
-    return token
+    log.record(db, updated)
+
+
+async def block(
+    db: AsyncSession, caller: Caller, customer: Customer, *, until: datetime | None, now: datetime
+) -> None:
+    """Keep a locked customer from chatting, and end all his tokens; without `until` for good.
+
+    A repeat changes nothing. Raises ValidationFailed for a time that has passed.
+    """
+    if until is not None and until <= now:
+        detail = "must lie in the future"
+        raise ValidationFailed(errors=[FieldError("/until", "past", detail)])
+    if is_blocked(customer, now=now) and customer.blocked_until == until:
+        return
+    customer.blocked_at, customer.blocked_until = now, until
+    blocked = CustomerWasBlocked(
+        workspace_id=customer.workspace_id, actor=caller.actor, at=now, customer_id=customer.id
+    )
+    # Before the tokens' own events: sockets are told the reason that is read first.
+    log.record(db, blocked)
+    mine = Token.customer_id == customer.id
+    await end_tokens(db, customer.workspace_id, mine, actor=caller.actor, now=now)
+    _audit(db, caller, Act.CUSTOMER_BLOCKED, customer, now=now)
+
+
+def unblock(db: AsyncSession, caller: Caller, customer: Customer, *, now: datetime) -> None:
+    """Let a locked customer chat again; his old tokens stay ended. A repeat changes nothing."""
+    if not is_blocked(customer, now=now):
+        return
+    customer.blocked_at = customer.blocked_until = None
+    unblocked = CustomerUnblocked(
+        workspace_id=customer.workspace_id, actor=caller.actor, at=now, customer_id=customer.id
+    )
+    log.record(db, unblocked)
+    _audit(db, caller, Act.CUSTOMER_UNBLOCKED, customer, now=now)
+
+
+def is_blocked(customer: Customer, *, now: datetime) -> bool:
+    """Whether a customer may not chat now."""
+    until = customer.blocked_until
+    return customer.blocked_at is not None and (until is None or until > now)
+
+
+def refuse_blocked(customer: Customer, *, now: datetime) -> None:
+    """Refuse a customer who may not chat now; raises CustomerBlocked."""
+    if is_blocked(customer, now=now):
+        until = customer.blocked_until
+        raise CustomerBlocked(until=until and rfc3339(until))
+
+
+def _audit(
+    db: AsyncSession,
+    caller: Caller,
+    act: Act,
+    customer: Customer,
+    *,
+    fields: list[str] | None = None,
+    now: datetime,
+) -> None:
+    audit.record(
+        db,
+        customer.workspace_id,
+        caller.actor,
+        act,
+        now=now,
+        target=Target("customer", customer.id),
+        fields=fields or (),
+        token_id=caller.token_id,
+    )

@@ -1,1 +1,1 @@
-"""Entry points of sites: their keys and the origins whose pages may use them."""
+"""Entry points of sites: their public keys, the origins whose pages may use them, and what they sign with."""

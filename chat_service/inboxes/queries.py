@@ -19,7 +19,7 @@ async def access(db: AsyncSession, key: str, origin: str | None) -> Inbox:
 
     Callers without origin are no browser pages: apps and servers. They are let in.
     """
-    inbox = await _find(db, key)
+    inbox = await by_key(db, key)
     if inbox is None:
         raise NotFound()
     if origin is not None and origin not in inbox.allowed_origins:
@@ -27,7 +27,8 @@ async def access(db: AsyncSession, key: str, origin: str | None) -> Inbox:
     return inbox
 
 
-async def _find(db: AsyncSession, key: str) -> Inbox | None:
+async def by_key(db: AsyncSession, key: str) -> Inbox | None:
+    """The inbox of a public key, whoever asks; None where there is none."""
     try:
         prefix, workspace, inbox = key.split("_")
         workspace_id, inbox_id = UUID(workspace), UUID(inbox)

@@ -1,41 +1,131 @@
-"""Start a session."""
+"""A customer arrives at an inbox, and starts a session."""
 
 from typing import Any
 from uuid import UUID
 
-from quart import Blueprint, Response
+from quart import Blueprint, Response, request
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.auth import Caller
+from chat_service.customers import services as customers
+from chat_service.customers.families import begin_family
+from chat_service.customers.identity import refused
+from chat_service.customers.routes import customer_tokens
+from chat_service.customers.transport import CustomerTokens, NewCustomer
 from chat_service.errors import (
     AlreadyAssigned,
     ClientSessionIdMissing,
     ClientSessionIdReused,
+    CustomerBlocked,
+    FieldError,
+    InvalidIdentity,
     NotAssigned,
     NotFound,
+    OriginNotAllowed,
     SessionClosed,
     SessionFull,
     TooManyOpenSessions,
+    Unauthenticated,
     ValidationFailed,
 )
 from chat_service.events import log
 from chat_service.events.log import Stream
-from chat_service.events.transaction import transaction
+from chat_service.events.transaction import reading, transaction
+from chat_service.inboxes import queries as inboxes
 from chat_service.intake import services
+from chat_service.intake.identification import Visit, identify
 from chat_service.intake.transport import FirstMessage, StartedResponse, StartSession
 from chat_service.messages import services as messages
 from chat_service.messages.drafts import Draft, draft_of
 from chat_service.messages.transport import message_cursor, message_view
+from chat_service.model import Customer, Inbox
 from chat_service.schema import CursorKind, SessionId
 from chat_service.sessions import queries as sessions
 from chat_service.sessions.rendering import render_one
 from chat_service.sessions.transport import session_etag
+from chat_service.tokens import Refresh
 from chat_service.transport import ETAG, IDEMPOTENCY_KEY, LOCATION, Json
-from chat_service.web import Who, answer, caller, document, idempotency_key, now, parse, shared
+from chat_service.web import (
+    Who,
+    answer,
+    bearer,
+    caller,
+    document,
+    idempotency_key,
+    now,
+    parse,
+    shared,
+)
 
 blueprint = Blueprint("intake", __name__, url_prefix="/v1/sessions")
+arrivals = Blueprint("arrivals", __name__, url_prefix="/v1/inboxes")
 NOT_YET = SessionId(UUID(int=0))
+
+
+@arrivals.post("/<inbox_key>/customers")
+@document(
+    Who.PUBLIC,
+    body=NewCustomer,
+    answers={201: CustomerTokens},
+    errors=[NotFound, OriginNotAllowed, CustomerBlocked, InvalidIdentity],
+)
+async def create_customer(inbox_key: str) -> Response:
+    """Begin as a new customer of an inbox; pages must be of an origin the inbox allows, or our own.
+
+    With an `identity_token` it is the customer whom the host site vouches for; a visitor who sends his
+    own token along takes his sessions with him.
+    """
+    body, websocket_url = await parse(NewCustomer), shared().site.websocket_url()
+    async with reading() as db:
+        inbox = await inboxes.access(db, inbox_key, shared().site.foreign_origin())
+    if body.identity_token is None:
+        arrived = await _begin(inbox, body)
+    else:
+        arrived = await _identify(inbox, body, body.identity_token)
+    return answer(customer_tokens(*arrived, websocket_url), 201)
+
+
+async def _begin(inbox: Inbox, body: NewCustomer) -> tuple[Customer, Refresh]:
+    async with transaction() as db:
+        customer = await customers.create(
+            db, inbox, name=body.profile.name, email=body.profile.email, now=now()
+        )
+        refresh = await begin_family(
+            db, customer, shared().auth, device_id=body.device_id, now=now()
+        )
+    return customer, refresh
+
+
+async def _identify(inbox: Inbox, body: NewCustomer, token: str) -> tuple[Customer, Refresh]:
+    if body.device_id is None:
+        detail = "an identity token is shown by a device"
+        raise ValidationFailed(errors=[FieldError("/device_id", "missing", detail)])
+    visit = Visit(
+        inbox,
+        await _customer(),
+        token,
+        body.device_id,
+        name=body.profile.name,
+        email=body.profile.email,
+        now=now(),
+    )
+    async with transaction() as db:
+        found = await identify(db, visit, keys=shared().keys, config=shared().auth)
+    if found is None:
+        raise refused()
+    return found
+
+
+async def _customer() -> Caller | None:
+    """The customer in whose name this request was sent; whatever else it bears counts for nothing."""
+    if "Authorization" not in request.headers:
+        return None
+    try:
+        found: Caller = await shared().authenticator.authenticate(bearer())
+    except Unauthenticated:
+        return None
+    return found if found.is_customer else None
 
 
 @blueprint.post("")

@@ -99,7 +99,10 @@ async def start(
     TooManyOpenSessions, ClientSessionIdReused, ClientMessageIdReused and what a send raises.
     """
     sessions.check_attributes(start.custom_attributes, limits)
-    customer = await customers.lock(db, caller.workspace_id, customer_id)
+    if caller.is_customer:
+        customer = await customers.of_caller(db, caller, lock=True)
+    else:
+        customer = await customers.access(db, caller.workspace_id, customer_id, lock=True)
     found = await _repeated(db, customer, start, first)
     created = False
     if found is None and start.resume:

@@ -18,10 +18,15 @@ MESSAGES: Final = table_of(ChatMessage)
 
 @cache
 def with_authors() -> Select[Any]:
-    """Messages with the present names of their authors; made once."""
+    """Messages with the present names of their authors; made once.
+
+    A visitor who turned out to be a verified customer has that one's name.
+    """
     message = MESSAGES.c
     customer, agent, token = (table_of(model) for model in (Customer, Agent, Token))
+    verified = customer.alias("verified")
     author = case(
+        (verified.c.id.is_not(None), verified.c.name),
         (message.author_type == AuthorType.CUSTOMER, customer.c.name),
         (message.author_type == AuthorType.AGENT, agent.c.name),
         else_=token.c.name,
@@ -30,6 +35,11 @@ def with_authors() -> Select[Any]:
     for table in (customer, agent, token):
         own = and_(table.c.workspace_id == message.workspace_id, table.c.id == message.author_id)
         joined = joined.outerjoin(table, own)
+    turned_out = and_(
+        verified.c.workspace_id == customer.c.workspace_id,
+        verified.c.id == customer.c.merged_into,
+    )
+    joined = joined.outerjoin(verified, turned_out)
     return select(MESSAGES, author.label("author_name")).select_from(joined)
 
 

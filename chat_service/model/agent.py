@@ -151,6 +151,8 @@ class Token(Tenant, Base):
     secret_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     generation: Mapped[int]
     """The newest generation of refresh tokens that was used; 0 before the first."""
+    device_id: Mapped[str | None] = mapped_column(String(64))
+    """Of a customer's family: the one device that may renew it; none where none was named."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]

@@ -51,7 +51,8 @@ SECURITY: Final[Mapping[str, Mapping[str, str]]] = {
     }
 }
 TAGS: Final = {
-    "customers": "People served: they begin at an inbox.",
+    "customers": "People served: they begin at an inbox, and show there who they are.",
+    "inboxes": "Entry points of sites, and the keys by which a site vouches for its visitors.",
     "auth": "Signing in and out, and renewing tokens.",
     "agents": "Staff: whether they are there.",
     "sessions": "Chats: start, find, assign, close.",

@@ -224,6 +224,10 @@ class Hub:
         for row in rows:
             if row.type in ENDING:
                 self._end_token(workspace_id, UUID(cast(Any, row).data["token_id"]))
+            elif row.type == "customer.blocked":
+                blocked = UUID(cast(Any, row).data["customer_id"])
+                for peer in self._peers.get((workspace_id, blocked), ()):
+                    peer.end(closes.FORBIDDEN)
             elif row.type == "session.assigned" and row.session_id is not None:
                 for peer in self.listening(workspace_id, SessionId(row.session_id)):
                     peer.recheck(SessionId(row.session_id))

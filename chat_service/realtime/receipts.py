@@ -67,7 +67,8 @@ class Receipts:
         """
         try:
             async with transaction() as db:
-                await watermarks.raise_marks(db, marks, now=self._clock())
+                own = await watermarks.of_present_customers(db, marks)
+                await watermarks.raise_marks(db, own, now=self._clock())
         except ServiceError as error:
             log.warning("marks_not_written", marks=len(marks), exc_info=error)
             self._again(marks)

@@ -21,6 +21,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
 from chat_service.auth import Caller
+from chat_service.customers import queries as customers
 from chat_service.errors import CursorFilterMismatch, CursorInvalid, Forbidden, UnsupportedSort
 from chat_service.model import ChatSession
 from chat_service.schema import Channel, Priority, Status
@@ -153,7 +154,10 @@ def _conditions(caller: Caller, query: SessionQuery) -> list[ColumnElement[bool]
         conditions.append(ChatSession.priority.in_(words))
     if query.tag is not None:
         conditions.append(func.has_element(ChatSession.tags, query.tag))
-    for name in ("inbox_id", "customer_id", "channel"):
+    if query.customer_id is not None:
+        customer_id = customers.resolved(caller.workspace_id, query.customer_id)
+        conditions.append(ChatSession.customer_id == customer_id)
+    for name in ("inbox_id", "channel"):
         value = getattr(query, name)
         if value is not None:
             conditions.append(getattr(ChatSession, name) == value)

@@ -119,7 +119,8 @@ async def put_read_state(session_id: UUID) -> Response:
         mark = await watermarks.mark_of(
             db, who, session, read_seq=body.read_seq, delivered_seq=body.delivered_seq
         )
-        await watermarks.raise_marks(db, [mark], now=now())
+        own = await watermarks.of_present_customers(db, [mark])
+        await watermarks.raise_marks(db, own, now=now())
         rows = (await watermarks.read_marks(db, [mark.place]))[mark.place]
     shared().states.moved(mark.place)
     return answer(own_state(rows, who.actor, is_customer=who.is_customer))

@@ -4,7 +4,8 @@ Rows are written in the order of their keys, and after the row of their session 
 so that no two writers wait for each other.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ from chat_service.auth import Caller
 from chat_service.errors import FieldError, ReadSeqAhead
 from chat_service.events.log import EVENTS
 from chat_service.model import ChatMessage, ChatSession, table_of
-from chat_service.schema import AuthorType, Visibility
+from chat_service.schema import Actor, AuthorType, SessionId, Visibility
 from chat_service.sessions.marks import Mark, Place, Point
 from chat_service.sessions.participants import MARKS, PARTICIPANTS, new_row
 from chat_service.sessions.queries import SESSIONS
@@ -91,6 +92,28 @@ async def raise_marks(
     if rows:
         connection = await db.connection()
         await connection.execute(_RAISE[connection.dialect.name], rows)
+
+
+async def of_present_customers(db: AsyncSession, marks: Sequence[Mark]) -> list[Mark]:
+    """The same marks, where a customer's is that of whoever the session belongs to by now.
+
+    The sessions stay his until the end of the transaction: for marks that were noted a while ago.
+    """
+    ids = {mark.session_id for mark in marks}
+    query = select(SESSIONS.c.id, SESSIONS.c.customer_id).where(
+        SESSIONS.c.workspace_id == marks[0].workspace_id, SESSIONS.c.id.in_(ids)
+    )
+    held = await db.execute(
+        query.order_by(SESSIONS.c.id).with_for_update(read=True, key_share=True)
+    )
+    owners = {row.id: Actor(AuthorType.CUSTOMER, row.customer_id) for row in held}
+    found: dict[tuple[SessionId, Actor], Mark] = {}
+    for mark in marks:
+        is_customer = mark.actor.type is AuthorType.CUSTOMER
+        actor = owners.get(mark.session_id, mark.actor) if is_customer else mark.actor
+        mine = replace(mark, actor=actor)
+        found[mark.session_id, actor] = mine.merged(found.get((mark.session_id, actor), mine))
+    return list(found.values())
 
 
 def _row(mark: Mark, *, now: datetime, visibility: Visibility) -> dict[str, Any]:

@@ -31,6 +31,8 @@ class Stage:
     key: Person
     session_id: str
     message_id: str
+    key_id: str = "0199a1c2-7c1e-7d0b-9a55-0d6c2f1b7e10"
+    """Of the inbox, as far as it has one."""
 
     def path(self, address: str) -> str:
         """The path of an address, with what stands on this stage."""
@@ -38,6 +40,9 @@ class Stage:
             "session_id": self.session_id,
             "message_id": self.message_id,
             "inbox_key": self.workspace.inbox_key,
+            "inbox_id": self.workspace.inbox.id,
+            "key_id": self.key_id,
+            "customer_id": self.customer.id,
             "code": "not_found",
             "name": "pages.css",
             "identity_id": "0" * 32,
@@ -73,6 +78,11 @@ BODIES: Final[dict[str, Callable[[Stage], Json]]] = {
     "POST /v1/auth/oidc/finish": lambda stage: {"flow": "x", "code": "x", "state": "x"},
     "POST /v1/realtime/tickets": lambda stage: {"device_id": "tab-1"},
     "POST /v1/inboxes/{inbox_key}/customers": lambda stage: {"profile": {"name": "Eve"}},
+    "POST /v1/inboxes/{inbox_id}/keys": lambda stage: {"algorithm": "HS256"},
+    "PATCH /v1/customers/me": lambda stage: {"name": "Eve"},
+    "PATCH /v1/customers/{customer_id}": lambda stage: {"name": "Eve"},
+    "POST /v1/customers/{customer_id}/block": lambda stage: {},
+    "POST /v1/customers/{customer_id}/unblock": lambda stage: {},
     "POST /v1/sessions": lambda stage: {
         "client_session_id": unique(),
         "customer_id": stage.customer.id,

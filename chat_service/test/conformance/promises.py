@@ -125,7 +125,6 @@ NOT_YET: Final[dict[Promise, str]] = {
     79: "webhooks are not built",
     80: "webhooks are not built",
     81: "webhooks are not built",
-    "message_retried_after_identification_is_one_message": "customers cannot be identified yet",
     "agent_online_on_one_process_is_assigned_by_another": "the service assigns nobody by itself yet",
 }
 """What cannot be tried yet, and why."""

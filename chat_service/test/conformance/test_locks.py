@@ -15,6 +15,7 @@ from chat_service.test.builders import Workspace, message
 from chat_service.test.conformance.acts import begin
 from chat_service.test.conformance.scene import Scene
 from chat_service.test.conformance.sqllog import locks, watching
+from chat_service.test.customers.site import identified, site_of
 from chat_service.test.events.follow.following import HURRIED, Diary
 from chat_service.test.events.logs import change
 from chat_service.test.sessions.calls import agent_ref
@@ -100,6 +101,22 @@ async def test_locks_follow_the_one_order(
     assert locks(last) == wanted == sorted(wanted, key=ORDER.index)
     assert last[-2].startswith("UPDATE feed_head SET pos=")
     assert last[-1].startswith("INSERT INTO chat_events"), "and then the commit"
+
+
+@pytest.mark.parametrize("backend", ["postgres"], indirect=True)
+async def test_who_turns_out_to_be_another_is_locked_before_what_is_his(
+    workspace: Workspace, scene: Scene
+) -> None:
+    site = await site_of(workspace)
+    await identified(site)
+    with watching(workspace.service.database.engine) as sql:
+        await identified(site, by=scene.customer)
+    last = sql.writes()[-1]
+    assert locks(last) == ["customers", "chat_sessions", "feed_head"]
+    orders = [
+        each.partition(" ORDER BY ")[2] for each in last if each.endswith("UPDATE OF customers")
+    ]
+    assert orders == ["customers.id FOR NO KEY UPDATE OF customers"]
 
 
 @pytest.mark.parametrize("backend", ["postgres"], indirect=True)

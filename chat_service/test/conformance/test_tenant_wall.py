@@ -1,12 +1,14 @@
 """The wall between tenants: every statement on their tables names the workspace."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from chat_service.test.builders import PASSWORD, Json, Person, Workspace, message, unique
 from chat_service.test.conformance.scene import Scene
 from chat_service.test.conformance.sqllog import watching, without_tenant
+from chat_service.test.customers.site import DEVICE, Site, keys_path, site_of
 from chat_service.test.sessions.calls import agent_ref
 
 Step = tuple[str, Person, str, str, Any]
@@ -14,7 +16,46 @@ Step = tuple[str, Person, str, str, Any]
 LIST = "/v1/sessions?view=all&status=queued,open&assignee_id=none&tag=late&priority=high"
 
 
-def walk(workspace: Workspace, scene: Scene) -> list[Step]:
+@pytest.fixture
+async def site(workspace: Workspace) -> Site:
+    """The host site of the inbox."""
+    return await site_of(workspace)
+
+
+@pytest.fixture
+async def visitor(workspace: Workspace) -> Person:
+    """Somebody with a session, of whom nothing is known."""
+    visitor = await workspace.customer()
+    await visitor.start()
+    return visitor
+
+
+def arriving(scene: Scene, visitor: Person, site: Site) -> list[Step]:
+    """Somebody begins, two show that they are the same person, and what is done to him."""
+    customer, bob, boss, key = scene.customer, scene.bob, scene.boss, scene.key
+    inbox, person = (
+        f"/v1/inboxes/{site.workspace.inbox_key}/customers",
+        f"/v1/customers/{visitor.id}",
+    )
+    keys, me, ada = keys_path(site.workspace), "/v1/customers/me", {"name": "Ada"}
+    shown = [{"identity_token": site.token(), "device_id": DEVICE} for _ in range(2)]
+    return [
+        ("arrivals.create_customer", customer, "POST", inbox, {}),
+        ("arrivals.create_customer", key, "POST", inbox, shown[0]),
+        ("arrivals.create_customer", visitor, "POST", inbox, shown[1]),
+        ("inbox_keys.list_inbox_keys", boss, "GET", keys, None),
+        ("inbox_keys.create_inbox_key", boss, "POST", keys, {"algorithm": "HS256"}),
+        ("inbox_keys.revoke_inbox_key", boss, "DELETE", f"{keys}/{UUID(site.kid)}", None),
+        ("customers.get_me", customer, "GET", me, None),
+        ("customers.patch_me", customer, "PATCH", me, ada),
+        ("customers.get_customer", bob, "GET", person, None),
+        ("customers.patch_customer", bob, "PATCH", person, ada),
+        ("customers.block_customer", boss, "POST", f"{person}/block", {}),
+        ("customers.unblock_customer", boss, "POST", f"{person}/unblock", {}),
+    ]
+
+
+def walk(workspace: Workspace, scene: Scene, visitor: Person, site: Site) -> list[Step]:
     """Every route once, in an order in which each has something to do."""
     customer, bob, boss, key, path = scene.customer, scene.bob, scene.boss, scene.key, scene.path
     email = bob.details["agent"]["email"]
@@ -23,11 +64,10 @@ def walk(workspace: Workspace, scene: Scene) -> list[Step]:
     starting: Json = {"client_session_id": unique(), "initial_message": message()}
     to_bob = {"assignee": agent_ref(bob)}
     edited = {"content": {"type": "text", "text": "Other words"}}
-    inbox = f"/v1/inboxes/{workspace.inbox_key}/customers"
     reply = message(reply_to_id=scene.message_id)
     return [
         ("auth.sign_in", bob, "POST", "/v1/auth/sign-in", signing_in),
-        ("customers.create_customer", customer, "POST", inbox, {}),
+        *arriving(scene, visitor, site),
         ("customers.refresh_token", customer, "POST", "/v1/auth/token", refreshing),
         ("intake.start_session", customer, "POST", "/v1/sessions", starting),
         ("intake.start_session", customer, "POST", "/v1/sessions", starting),
@@ -69,8 +109,10 @@ def walk(workspace: Workspace, scene: Scene) -> list[Step]:
     ]
 
 
-async def test_every_statement_names_the_tenant(workspace: Workspace, scene: Scene) -> None:
-    steps = walk(workspace, scene)
+async def test_every_statement_names_the_tenant(
+    workspace: Workspace, scene: Scene, visitor: Person, site: Site
+) -> None:
+    steps = walk(workspace, scene, visitor, site)
     with watching(workspace.service.database.engine) as sql:
         for _, who, method, path, body in steps:
             response = await who.call(method, path, json=body)
@@ -79,7 +121,9 @@ async def test_every_statement_names_the_tenant(workspace: Workspace, scene: Sce
     assert [each for each in sql.statements if without_tenant(each)] == []
 
 
-async def test_every_route_is_walked(workspace: Workspace, scene: Scene) -> None:
+async def test_every_route_is_walked(
+    workspace: Workspace, scene: Scene, visitor: Person, site: Site
+) -> None:
     rules = workspace.service.quart.url_map.iter_rules()
     routes = {
         rule.endpoint
@@ -88,7 +132,7 @@ async def test_every_route_is_walked(workspace: Workspace, scene: Scene) -> None
         # A socket is none; sign-in by a provider is off here, and walks in test/agents/test_oidc.py.
         and rule.endpoint != "realtime.realtime" and not rule.endpoint.startswith("oidc.")
     }
-    assert {route for route, *_ in walk(workspace, scene)} == routes
+    assert {route for route, *_ in walk(workspace, scene, visitor, site)} == routes
 
 
 @pytest.mark.parametrize(

@@ -32,12 +32,17 @@ MEANINGS: Final = {
     "cursor_filter_mismatch",
     "cursor_invalid",
     "invalid_grant",
+    "invalid_identity",
     "invalid_parameter",  # two that exclude each other
     "missing",  # whose session a member of staff starts
+    "past",  # the end of a block
+    "private_key",
     "reserved",
     "too_long",  # in bytes
+    "too_many",
     "unknown_agent",
     "unknown_message",
+    "unusable_key",
 }
 """What a body or a query of the right form may still be refused for."""
 Case = schemathesis.Case[Any]
@@ -93,6 +98,8 @@ def target_of(stage: Stage, caller: str) -> Target:
         "session_id": stage.session_id,
         "message_id": stage.message_id,
         "inbox_key": stage.workspace.inbox_key,
+        "inbox_id": str(stage.workspace.inbox.id),
+        "customer_id": stage.customer.id,
     }
     return Target({"Authorization": f"Bearer {person.token}"}, places)
 

@@ -87,8 +87,13 @@ async def answered(world: World, address: str, cell: Cell) -> int:
     kind = "own" if cell.target == NO_TARGET else cell.target
     fresh = not address.startswith("GET") and "{session_id}" in address
     target = await world.target(kind) if fresh else world.targets[kind]
+    if address.endswith("/block"):
+        target = await world.somebody(target)
     response = await asked(world, address, cell, target)
-    if address == "POST /v1/sessions":
+    if address == "POST /v1/inboxes/{inbox_id}/keys":
+        path = f"{response.request.url.path}/{response.json()['key']['id']}"
+        await world.people[cell.caller].call("DELETE", path)
+    elif address == "POST /v1/sessions":
         await world.end(kind, response.json()["session"]["id"])
     elif fresh:
         await world.end(kind, target.session_id)

@@ -1,6 +1,6 @@
 """Two workspaces with every kind of caller and every kind of target of the authorization matrix."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chat_service.app import Service
@@ -27,6 +27,8 @@ class Target:
     message_id: str
     customer_id: str
     inbox_key: str
+    inbox_id: str
+    key_id: str
 
 
 @dataclass
@@ -37,12 +39,14 @@ class World:
     there: Workspace
     people: dict[str, Person]
     targets: dict[str, Target]
+    keys: dict[str, str]
+    """A key of the inbox of each workspace, which has room for one more."""
 
     async def target(self, kind: str) -> Target:
         """A new session of a kind, in the state its kind says."""
         if kind == "missing":
             inbox_key = f"{self.here.inbox_key[:-32]}{MISSING.replace('-', '')}"
-            return Target(MISSING, MISSING, MISSING, inbox_key)
+            return Target(MISSING, MISSING, MISSING, inbox_key, MISSING, MISSING)
         customer = self.people[CUSTOMER_OF[kind]]
         begun = await customer.start()
         if kind in HELD_BY:
@@ -50,7 +54,14 @@ class World:
             assert (await self.people[HELD_BY[kind]].post(path)).status_code == 200
         workspace = self.there if kind == "foreign" else self.here
         session_id, message_id = begun["session"]["id"], begun["message"]["id"]
-        return Target(session_id, message_id, customer.id, workspace.inbox_key)
+        inbox_id, key_id = str(workspace.inbox.id), self.keys[workspace.slug]
+        return Target(session_id, message_id, customer.id, workspace.inbox_key, inbox_id, key_id)
+
+    async def somebody(self, target: Target) -> Target:
+        """The same, but for a customer of his own, to whom anything may be done."""
+        away = target.inbox_key == self.there.inbox_key
+        customer = await (self.there if away else self.here).customer()
+        return replace(target, customer_id=customer.id)
 
     async def end(self, kind: str, session_id: str) -> None:
         """Close a session, so that its customer may start others."""
@@ -85,10 +96,21 @@ async def build_world(here: Workspace, service: Service) -> World:
     """Two workspaces, their people, and a target of each kind."""
     there = await build_workspace(service, here.client)
     people = {name: await person(name, here, there) for name in PEOPLE}
-    world = World(here, there, people, {})
+    keys = {
+        here.slug: await key_of(here, people["key"]),
+        there.slug: await key_of(there, people["foreign_key"]),
+    }
+    world = World(here, there, people, {}, keys)
     for kind in (*CUSTOMER_OF, "missing"):
         world.targets[kind] = await world.target(kind)
     return world
+
+
+async def key_of(workspace: Workspace, manager: Person) -> str:
+    """A new key of a workspace's inbox."""
+    path = f"/v1/inboxes/{workspace.inbox.id}/keys"
+    made = await manager.post(path, {"algorithm": "HS256"})
+    return str(made.json()["key"]["id"])
 
 
 PEOPLE: Final = (

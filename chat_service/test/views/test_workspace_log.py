@@ -7,6 +7,7 @@ import pytest
 from chat_service.events.schema import AnyEvent
 from chat_service.schema import Permission, Role, Status
 from chat_service.test.builders import Json, Person, Workspace, build_workspace
+from chat_service.test.customers.site import identified, site_of
 from chat_service.test.rows import put_to_rest
 from chat_service.test.sessions.calls import act, agent_ref, waiting
 from chat_service.test.views.calls import of_session, page, refusal, walk
@@ -39,10 +40,23 @@ DATA = {
     "message.updated": {"message", "changed"},
     "message.deleted": {"message"},
     "agent.created": {"agent_id"},
+    "customer.updated": {"customer_id", "changed"},
+    "customer.merged": {"customer_id", "into"},
+    "customer.blocked": {"customer_id"},
+    "customer.unblocked": {"customer_id"},
     "inbox.updated": {"inbox_id"},
     "token.revoked": {"token_id"},
 }
-OF_THE_WORKSPACE = {"session.created", "agent.created", "inbox.updated", "token.revoked"}
+OF_THE_WORKSPACE = {
+    "session.created",
+    "agent.created",
+    "customer.updated",
+    "customer.merged",
+    "customer.blocked",
+    "customer.unblocked",
+    "inbox.updated",
+    "token.revoked",
+}
 SESSION_FACTS = set(DATA) - OF_THE_WORKSPACE
 
 
@@ -67,8 +81,18 @@ async def everything_happens(workspace: Workspace) -> str:
     await admin.call("PATCH", path, json={"priority": "high", "tags": ["vip"]})
     await act(admin, session_id, "close")
     await act(admin, session_id, "reopen")
+    await customers_come_and_go(workspace, admin)
     await admin.post("/v1/auth/sign-out")
     return session_id
+
+
+async def customers_come_and_go(workspace: Workspace, admin: Person) -> None:
+    """A visitor turns out to be somebody known, who is blocked for a while."""
+    site = await site_of(workspace)
+    known = await identified(site)
+    await identified(site, by=await workspace.customer())
+    for move in ("block", "unblock"):
+        await admin.post(f"/v1/customers/{known.id}/{move}")
 
 
 async def test_every_type_of_event_occurs_and_says_what_it_must(
