@@ -90,10 +90,9 @@ async def at_target(world: World, cell: Cell, say: Callable[[Target], Awaitable[
     if cell.target == NO_TARGET or cell.refused:
         return await say(world.targets["own" if cell.target == NO_TARGET else cell.target])
     target = await world.target(cell.target)
-    try:
-        return await say(target)
-    finally:
-        await world.end(cell.target, target.session_id)
+    status = await say(target)
+    await world.end(cell.target, target.session_id)
+    return status
 
 
 def deviates(cell: Cell, status: int) -> bool:
