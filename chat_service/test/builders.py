@@ -135,13 +135,15 @@ class Workspace:
         return Person(self.client, token, token.split("_")[2])
 
 
-async def build_workspace(service: Service, client: httpx2.AsyncClient) -> Workspace:
+async def build_workspace(
+    service: Service, client: httpx2.AsyncClient, *, origin: str = ORIGIN
+) -> Workspace:
     """A workspace of its own."""
     slug = f"w-{unique()}"
     async with writing(service) as db:
         tenant = await workspaces.create(db, slug=slug, name="Test", now=utc_now())
         inbox = await inboxes.create(
-            db, tenant.id, name="Website", allowed_origins=[ORIGIN], now=utc_now()
+            db, tenant.id, name="Website", allowed_origins=[origin], now=utc_now()
         )
     return Workspace(service, client, tenant.id, slug, inbox_key(inbox), inbox)
 
