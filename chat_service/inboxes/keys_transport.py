@@ -53,7 +53,7 @@ def _members(value: Any) -> Any:
 PublicKey = Annotated[
     Any,
     AfterValidator(_public_jwk),
-    WithJsonSchema({"type": ["object", "string"], "maxLength": TEXT_AT_MOST}),
+    WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string", "maxLength": TEXT_AT_MOST}]}),
 ]
 """An Ed25519 public key, as JWK or as text in PEM."""
 
