@@ -2,19 +2,19 @@
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import httpx2
 
 from chat_service.app import create_app
 from chat_service.config import Auth, Config, Database
+from chat_service.test.starts import Process, start
 
-COMMAND = (sys.executable, "-m", "chat_service.cli")
 SECONDS = 60
 
 
@@ -30,37 +30,46 @@ class Shell:
         """The database of the commands."""
         return self.settings.get("DATABASE_URL", f"sqlite:///{self.folder / 'var' / 'chat.db'}")
 
-    def run(self, *arguments: str, given: str = "", **settings: str) -> "Finished":
-        """A command that ends by itself."""
-        done = subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=self.folder,
-            env=self.environment(settings),
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-        )
-        return Finished(done.returncode, done.stdout, done.stderr)
+    def run(
+        self, *arguments: str, given: str = "", real: bool = False, **settings: str
+    ) -> "Finished":
+        """A command that ends by itself; `real` as in `starts`."""
+        with TemporaryFile("w+") as stdin, TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+            stdin.write(given)
+            stdin.seek(0)
+            process = self._start(arguments, (stdin, out, err), settings, real)
+            return Finished(process.wait(SECONDS), written(out), written(err))
 
     @contextmanager
-    def serving(self, *arguments: str, **settings: str) -> Iterator[list[str]]:
+    def serving(self, *arguments: str, real: bool = False, **settings: str) -> Iterator[list[str]]:
         """A server on a free port; the lines it says first. It must end well when it is told to."""
-        process = subprocess.Popen(
-            [*COMMAND, "serve", "--port", "0", *arguments],
-            cwd=self.folder,
-            env=self.environment(settings),
-            stderr=subprocess.PIPE,
-            text=True,
+        words = ("serve", "--port", "0", *arguments)
+        read, write = os.pipe()
+        with open(read) as stderr, open(os.devnull, "r+") as nothing:
+            with open(write, "w") as theirs:
+                process = self._start(words, (nothing, nothing, theirs), settings, real)
+            try:
+                yield list(first_lines(stderr))
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(SECONDS) == 0
+            finally:
+                process.kill()
+
+    def _start(
+        self,
+        arguments: Sequence[str],
+        streams: Sequence[IO[str]],
+        settings: dict[str, str],
+        real: bool,
+    ) -> Process:
+        return start(
+            "chat_service.cli",
+            *arguments,
+            streams=streams,
+            folder=self.folder,
+            variables=self.environment(settings),
+            real=real,
         )
-        assert process.stderr is not None
-        try:
-            yield list(first_lines(process.stderr))
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(SECONDS) == 0
-        finally:
-            process.kill()
-            process.communicate()
 
     def environment(self, settings: dict[str, str]) -> dict[str, str]:
         outer = {k: v for k, v in os.environ.items() if not k.startswith("CHAT_SERVICE_")}
@@ -76,6 +85,12 @@ class Finished:
     code: int
     out: str
     err: str
+
+
+def written(file: IO[str]) -> str:
+    """What somebody else has written to a file."""
+    file.seek(0)
+    return file.read()
 
 
 def first_lines(stream: Iterator[str]) -> Iterator[str]:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(120)
 
 
 def test_refuses_an_old_schema_and_says_the_command(bare_shell: Shell) -> None:
-    refused = bare_shell.run("serve", "--port", "0")
+    refused = bare_shell.run("serve", "--port", "0", real=True)
     assert refused.code == 4
     assert "run: chat-service migrate" in refused.err
 
@@ -68,7 +68,7 @@ def test_serves_postgresql_with_several_workers(
 ) -> None:
     bare_shell.settings |= {"DATABASE_URL": fresh_database("workers"), "DATABASE_PROFILE": "fast"}
     assert bare_shell.run("migrate").code == 0
-    with bare_shell.serving("--workers", "2") as lines:
+    with bare_shell.serving("--workers", "2", real=True) as lines:
         url = lines[-1].rpartition(" ")[2]
         assert httpx2.get(f"{url}/health/ready").status_code == 200
 
@@ -105,7 +105,7 @@ def test_refuses_a_key_file_that_holds_no_key(shell: Shell) -> None:
 
 
 def test_in_development_the_first_request_works_when_it_is_pasted(seeded: Shell) -> None:
-    with seeded.serving(ENVIRONMENT="development") as lines:
+    with seeded.serving(real=True, ENVIRONMENT="development") as lines:
         tried = next(line for line in lines if line.startswith("Try "))
         words = shlex.split(tried.removeprefix("Try"))
         url, body = words[2], words[words.index("-d") + 1]

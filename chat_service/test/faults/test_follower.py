@@ -7,12 +7,13 @@ from typing import Final
 
 import pytest
 
+from chat_service.test.backends import LONG
 from chat_service.test.builders import message
 from chat_service.test.faults.careless import CountsApart
 from chat_service.test.faults.counts import counts, let_leases_end
 from chat_service.test.faults.planted import FOLLOWED, FOLLOWER, Fault, mark
 from chat_service.test.faults.stage import Stage, staged
-from chat_service.test.faults.stores import Store
+from chat_service.test.faults.stores import BACKENDS, Store
 
 pytestmark = pytest.mark.timeout(300)
 KILLS: Final = 2
@@ -74,6 +75,7 @@ async def die(stage: Stage, fault: Fault, faulty: str = "") -> None:
     await restart(stage, planted=True, faulty=faulty)
 
 
+@pytest.mark.parametrize("store", BACKENDS if LONG else ["postgres"], indirect=True)
 async def test_a_follower_killed_at_any_moment_of_its_turn_counts_each_message_once(
     store: Store, tmp_path: Path
 ) -> None:

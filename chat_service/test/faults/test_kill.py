@@ -8,11 +8,12 @@ from random import Random
 
 import pytest
 
+from chat_service.test.backends import count
 from chat_service.test.faults.rounds import Kind, rounds_on
 from chat_service.test.faults.stores import Store
 
 pytestmark = pytest.mark.timeout(180)
-ROUNDS = 2
+ROUNDS = count(1, many=2)
 
 
 @pytest.mark.conformance(10)

@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from chat_service.test.backends import LONG
 from chat_service.test.faults.haproxy import NoHaproxy, program
 from chat_service.test.faults.live_rounds import SHORT, LiveKind, live_round_on
 from chat_service.test.faults.stores import Store
@@ -12,10 +13,12 @@ from chat_service.test.nats_server import Server as Nats
 from chat_service.test.require import skip_or_fail
 
 pytestmark = pytest.mark.timeout(240)
+BROKERS = ("postgres", "nats") if LONG else ("nats",)
+"""Behind HAProxy it is always PostgreSQL's."""
 
 
 @pytest.mark.conformance(39)
-@pytest.mark.parametrize("broker", ["postgres", "nats"])
+@pytest.mark.parametrize("broker", BROKERS)
 async def test_rolling_restart_of_all_nodes_loses_nothing(
     postgres: Store, tmp_path: Path, random: Random, broker: str, request: pytest.FixtureRequest
 ) -> None:
@@ -28,6 +31,7 @@ async def test_rolling_restart_of_all_nodes_loses_nothing(
     assert outcome.retries == 0
 
 
+@pytest.mark.conformance(39)
 async def test_a_rolling_restart_behind_haproxy_fails_no_request(
     postgres: Store, tmp_path: Path, random: Random
 ) -> None:

@@ -9,8 +9,6 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Final
 
 import httpx2
 
-from chat_service.test import guard
+from chat_service.test.starts import Process, start
 
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 40
@@ -55,12 +53,13 @@ class Victim:
             "SERVER_PORT": str(self.port),
         }
         self._settings = SETTINGS | own | dict(settings or {})
-        self._guard: subprocess.Popen[str] | None = None
+        self._process: Process | None = None
         self.pid = 0
 
     async def start(self, *, planted: bool = False, faulty: str = "") -> None:
         """Start and wait until it answers; raises DidNotStart. `faulty` names a part of `faulty`."""
-        self._launch(PLANTED if planted else SERVE, faulty)
+        # The first start of all takes seconds.
+        await asyncio.to_thread(self._launch, PLANTED if planted else SERVE, faulty)
         async with httpx2.AsyncClient() as client:
             async with asyncio.timeout(START_SECONDS):
                 while not await self._answers(client):
@@ -92,7 +91,7 @@ class Victim:
 
     def has_ended(self) -> bool:
         """Whether there is no process."""
-        return self._guard is None or self._guard.poll() is not None
+        return self._process is None or self._process.poll() is not None
 
     async def ended(self) -> None:
         """Wait until it has ended by itself."""
@@ -107,22 +106,18 @@ class Victim:
             while Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
                 await asyncio.sleep(0.01)
 
-    def _launch(self, module: tuple[str, ...], faulty: str) -> None:
+    def _launch(self, command: tuple[str, ...], faulty: str) -> None:
         assert self.has_ended()
-        command = [sys.executable, "-m", *module]
         others = {name: value for name, value in os.environ.items() if "CHAT_SERVICE_" not in name}
         own = {f"CHAT_SERVICE_{name}": value for name, value in self._settings.items()}
-        with self.log.open("ab") as log:
-            self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", guard.__file__, "", *command],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=others | own | {FAULTY_PART: faulty},
-                text=True,
+        with self.log.open("ab") as log, open(os.devnull, "rb") as nothing:
+            self._process = start(
+                *command,
+                streams=(nothing, log, log),
+                folder=Path("/"),
+                variables=others | own | {FAULTY_PART: faulty},
             )
-        assert self._guard.stdout is not None
-        self.pid = int(self._guard.stdout.readline())
+        self.pid = self._process.pid
 
     async def _answers(self, client: httpx2.AsyncClient) -> bool:
         with suppress(httpx2.TransportError):
@@ -130,13 +125,13 @@ class Victim:
         return False
 
     def _signal(self, number: signal.Signals) -> None:
-        if not self.has_ended():
-            os.kill(self.pid, number)
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def _wait(self) -> None:
-        if self._guard is not None:
-            self._guard.communicate(timeout=STOP_SECONDS)
-            self._guard = None
+        if self._process is not None:
+            self._process.wait(STOP_SECONDS)
+            self._process = None
 
 
 def free_port() -> int:

@@ -55,7 +55,8 @@ async def test_a_stream_ends_when_its_token_does(
         await anext(told)
         await customer.post("/v1/auth/sign-out")
         async with asyncio.timeout(PATIENCE):
-            assert [event.event async for event in told] == []
+            # What holds beside the log may have been on its way.
+            assert {event.event async for event in told} <= {"state"}
 
 
 async def test_a_long_poll_asks_again_who_waits(customer: Person, session_id: str) -> None:

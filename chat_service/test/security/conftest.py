@@ -1,12 +1,17 @@
 """What attackers find: a workspace with one of everything."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
+from chat_service.app import Service
 from chat_service.test.addresses import Stage, build_stage
-from chat_service.test.builders import Workspace
+from chat_service.test.builders import build_workspace
+from chat_service.test.events.apart import client_of
 
 
-@pytest.fixture
-async def stage(workspace: Workspace) -> Stage:
-    """A workspace of the test's own, with people and a session."""
-    return await build_stage(workspace)
+@pytest.fixture(scope="module")
+async def stage(service: Service) -> AsyncIterator[Stage]:
+    """A workspace with people and a session: attackers change nothing of it."""
+    async with client_of(service) as client:
+        yield await build_stage(await build_workspace(service, client))

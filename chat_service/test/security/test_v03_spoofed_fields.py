@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chat_service.test.addresses import BODIES, Stage
+from chat_service.test.backends import limited_to
 from chat_service.test.builders import message
 from chat_service.test.snapshot import rows_of
 
@@ -36,6 +37,7 @@ OWNED: dict[str, Any] = {
 }
 
 
+@limited_to("sqlite")
 @pytest.mark.parametrize("field", OWNED)
 async def test_a_field_of_the_server_is_refused_in_every_body(stage: Stage, field: str) -> None:
     before = await rows_of(stage.workspace)
@@ -47,6 +49,7 @@ async def test_a_field_of_the_server_is_refused_in_every_body(stage: Stage, fiel
     assert await rows_of(stage.workspace) == before
 
 
+@limited_to("sqlite")
 @pytest.mark.parametrize("field", OWNED)
 async def test_a_first_message_does_not_set_it_either(stage: Stage, field: str) -> None:
     before = await rows_of(stage.workspace)

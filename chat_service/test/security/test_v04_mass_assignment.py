@@ -10,6 +10,7 @@ import pytest
 
 from chat_service.model import Base
 from chat_service.test.addresses import BODIES, Stage
+from chat_service.test.backends import limited_to
 from chat_service.test.builders import Json
 from chat_service.test.fields import Place, followed, schema_of
 from chat_service.test.snapshot import rows_of
@@ -26,6 +27,7 @@ def objects_of(body: Any, schema: Json, place: Place = ()) -> Iterator[tuple[Jso
             yield from objects_of(inner, schema["properties"][name], (*place, name))
 
 
+@limited_to("sqlite")
 @pytest.mark.parametrize("address", BODIES)
 async def test_every_column_is_refused_unless_it_is_a_field(stage: Stage, address: str) -> None:
     assert len(COLUMNS) > 50

@@ -3,15 +3,17 @@
 Seen elsewhere: SQL by the operator of a filter, and by the value of a typed attribute.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chat_service.app import Service
 from chat_service.test.addresses import Stage, api_document, build_stage
-from chat_service.test.builders import Workspace
+from chat_service.test.builders import build_workspace
+from chat_service.test.events.apart import client_of
 from chat_service.test.snapshot import rows_of
 
 HOSTILE = [
@@ -45,11 +47,13 @@ HOSTILE = [
 ]
 
 
-@pytest.fixture
-async def stage(workspace: Workspace) -> Stage:
-    stage = await build_stage(workspace)
-    await (await workspace.customer()).start()
-    return stage
+@pytest.fixture(scope="module")
+async def stage(service: Service) -> AsyncIterator[Stage]:
+    """A workspace with a session of somebody else."""
+    async with client_of(service) as client:
+        stage = await build_stage(await build_workspace(service, client))
+        await (await stage.workspace.customer()).start()
+        yield stage
 
 
 def parameters() -> Iterator[tuple[str, str]]:
@@ -82,7 +86,6 @@ async def test_a_value_is_a_value(stage: Stage, address: str, name: str) -> None
     max_examples=60,
     deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 async def test_no_filter_shows_a_customer_more(stage: Stage, data: Any) -> None:
     names = [name for address, name in PARAMETERS if address == "GET /v1/sessions"]

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from chat_service.test.addresses import BODIES, Stage, addresses
+from chat_service.test.backends import limited_to
 from chat_service.test.fields import changed, text_fields
 from chat_service.test.snapshot import rows_of
 
@@ -16,6 +17,7 @@ HOLE = "a hole in the body"
 VALUES = ["null", "{}", "[]", "true", "1e400", "1" + "0" * 400, "-1", "1.5", '["a"]', '{"$gt":""}']
 
 
+@limited_to("sqlite")
 @pytest.mark.parametrize("address", BODIES)
 async def test_another_type_in_place_of_text_is_422(stage: Stage, address: str) -> None:
     before = await rows_of(stage.workspace)
@@ -33,6 +35,7 @@ def test_there_is_text_in_most_bodies() -> None:
     assert sum(len(text_fields(address)) for address in BODIES) > 25
 
 
+@limited_to("sqlite")
 @pytest.mark.parametrize("address", [one for one in addresses() if one.startswith("GET /v1")])
 @pytest.mark.parametrize("name", ["limit[]", "limit[$gt]", "limit.0", "LIMIT"])
 async def test_a_parameter_has_one_spelling(stage: Stage, address: str, name: str) -> None:
