@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from chat_service.test.backends import LONG
+from chat_service.test.backends import LONG, count
 from chat_service.test.builders import message
 from chat_service.test.faults.careless import CountsApart
 from chat_service.test.faults.counts import counts, let_leases_end
@@ -16,8 +16,8 @@ from chat_service.test.faults.stage import Stage, staged
 from chat_service.test.faults.stores import BACKENDS, Store
 
 pytestmark = pytest.mark.timeout(300)
-KILLS: Final = 2
-WRITERS: Final = 4
+KILLS: Final = count(2, many=3)
+WRITERS: Final = count(4, many=8)
 PATIENCE: Final = 60.0
 """Seconds after which counts that are not right will never be."""
 

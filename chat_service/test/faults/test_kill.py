@@ -13,7 +13,7 @@ from chat_service.test.faults.rounds import Kind, rounds_on
 from chat_service.test.faults.stores import Store
 
 pytestmark = pytest.mark.timeout(180)
-ROUNDS = count(1, many=2)
+ROUNDS = count(1, many=3)
 
 
 @pytest.mark.conformance(10)
