@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from chat_service import logs, metrics, problems, routes
+from chat_service import cors, logs, metrics, problems, routes
 from chat_service.agents.passwords import Passwords
 from chat_service.auth import Authenticator
 from chat_service.config import Config
@@ -158,6 +158,8 @@ def create_app(config: Config, *, clock: Clock = utc_now, broker: Broker | None 
         lanes=service.lanes,
         hub=service.hub,
         metrics_token=config.server.metrics_token,
+        public_url=config.server.public_url,
+        security_contact=config.security.contact,
         sampler=service.sampler,
         states=service.states,
     )
@@ -173,7 +175,8 @@ def create_app(config: Config, *, clock: Clock = utc_now, broker: Broker | None 
         clock=clock,
     )
     service.sockets = Sockets(desk)
-    problems.install(app)
+    problems.install(app, origins)
+    cors.install(app)
     routes.register(app)
     app.before_serving(service.start)
     app.after_serving(service.stop)

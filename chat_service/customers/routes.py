@@ -22,6 +22,7 @@ blueprint = Blueprint("customers", __name__, url_prefix="/v1")
     body=NewCustomer,
     answers={201: CustomerTokens},
     errors=[NotFound, OriginNotAllowed],
+    pages=True,
 )
 async def create_customer(inbox_key: str) -> Response:
     """Begin as a new customer of an inbox; pages must be of an origin the inbox allows, or our own."""
@@ -37,7 +38,13 @@ async def create_customer(inbox_key: str) -> Response:
 
 
 @blueprint.post("/auth/token")
-@document(Who.PUBLIC, body=RefreshToken, answers={200: CustomerTokens}, errors=[InvalidGrant])
+@document(
+    Who.PUBLIC,
+    body=RefreshToken,
+    answers={200: CustomerTokens},
+    errors=[InvalidGrant],
+    pages=True,
+)
 async def refresh_token() -> Response:
     """Renew a customer's token. The old refresh token stays good until the new one was used."""
     body, websocket_url = await parse(RefreshToken), shared().site.websocket_url()
