@@ -20,6 +20,7 @@
     ├── Conflict 409
     │   ├── InvalidMove, ReopenWindowPassed, SessionClosed, SessionFull, TooManyOpenSessions
     │   ├── AlreadyAssigned, NotAssigned
+    │   ├── SlugTaken, TooMany
     │   └── CursorAhead, CursorMismatch
     ├── CursorExpired 410, PreconditionFailed 412, BodyTooLarge 413, UnsupportedMediaType 415
     ├── ValidationFailed 422
@@ -264,6 +265,18 @@ class NotAssigned(Conflict):
     """Nobody holds the session and this inbox wants it claimed before it is answered."""
 
     code, title = "not_assigned", "The session must be claimed first"
+
+
+class SlugTaken(Conflict):
+    """Another workspace of this installation has that slug. Choose another one."""
+
+    code, title = "slug_taken", "The slug is taken"
+
+
+class TooMany(Conflict):
+    """The workspace has as many of this kind as it may: 1,000 agents, roles, teams, inboxes or keys."""
+
+    code, title = "too_many", "Too many of this kind"
 
 
 class CursorAhead(Conflict):

@@ -6,8 +6,8 @@ from uuid import UUID
 from quart import Blueprint, Response, request
 
 from chat_service.agents import queries, services
+from chat_service.agents.rendering import agent_view
 from chat_service.agents.transport import (
-    AgentView,
     AvailabilityResponse,
     NewTicket,
     PatchAvailability,
@@ -17,7 +17,6 @@ from chat_service.agents.transport import (
 )
 from chat_service.errors import InvalidGrant, OriginNotAllowed, Overloaded, TooManyTries
 from chat_service.events.transaction import reading, transaction
-from chat_service.model import Agent
 from chat_service.tickets import SECONDS, issue_ticket
 from chat_service.transport import SET_COOKIE, Empty, Query
 from chat_service.web import Who, answer, caller, document, now, parse, query, shared
@@ -57,7 +56,7 @@ async def sign_in() -> Response:
     )
     response = answer(
         SignedIn(
-            agent=_view(agent),
+            agent=agent_view(agent),
             access_token=None if body.cookie else token,
             expires_in=expires_in,
             websocket_url=websocket_url,
@@ -128,14 +127,3 @@ async def patch_availability() -> Response:
         )
     shared().states.agent_changed(who.workspace_id)
     return answer(AvailabilityResponse.model_validate(agent))
-
-
-def _view(agent: Agent) -> AgentView:
-    return AgentView(
-        object="agent",
-        id=agent.id,
-        workspace_id=agent.workspace_id,
-        email=agent.email,
-        display_name=agent.name,
-        role=agent.role,
-    )

@@ -1,9 +1,12 @@
 """Find workspaces."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.model import Workspace
+from chat_service.schema import WorkspaceId
 
 
 async def by_slug(db: AsyncSession, slug: str | None) -> Workspace | None:
@@ -13,6 +16,19 @@ async def by_slug(db: AsyncSession, slug: str | None) -> Workspace | None:
         query = query.where(Workspace.slug == slug)
     found = (await db.scalars(query)).all()
     return found[0] if len(found) == 1 else None
+
+
+async def by_id(db: AsyncSession, workspace_id: WorkspaceId, *, lock: bool = False) -> Workspace:
+    """A workspace that is known to be one, for writing with `lock`."""
+    query = select(Workspace).where(Workspace.id == workspace_id)
+    if lock:
+        query = query.with_for_update(key_share=True)
+    return (await db.scalars(query)).one()
+
+
+async def every_id(db: AsyncSession) -> Sequence[WorkspaceId]:
+    """The workspaces of the installation, oldest first."""
+    return (await db.scalars(select(Workspace.id).order_by(Workspace.created_at))).all()
 
 
 async def exist(db: AsyncSession) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from chat_service.app import Service
 from chat_service.schema import Role
@@ -27,6 +28,9 @@ class Target:
     message_id: str
     customer_id: str
     inbox_key: str
+    inbox_id: str
+    key_id: str
+    """Of a key that may be revoked."""
 
 
 @dataclass
@@ -37,12 +41,14 @@ class World:
     there: Workspace
     people: dict[str, Person]
     targets: dict[str, Target]
+    spare_keys: dict[str, str]
+    """The id of a key for each of the workspaces."""
 
     async def target(self, kind: str) -> Target:
         """A new session of a kind, in the state its kind says."""
         if kind == "missing":
             inbox_key = f"{self.here.inbox_key[:-32]}{MISSING.replace('-', '')}"
-            return Target(MISSING, MISSING, MISSING, inbox_key)
+            return Target(MISSING, MISSING, MISSING, inbox_key, MISSING, MISSING)
         customer = self.people[CUSTOMER_OF[kind]]
         begun = await customer.start()
         if kind in HELD_BY:
@@ -50,7 +56,14 @@ class World:
             assert (await self.people[HELD_BY[kind]].post(path)).status_code == 200
         workspace = self.there if kind == "foreign" else self.here
         session_id, message_id = begun["session"]["id"], begun["message"]["id"]
-        return Target(session_id, message_id, customer.id, workspace.inbox_key)
+        return Target(
+            session_id,
+            message_id,
+            customer.id,
+            workspace.inbox_key,
+            str(workspace.inbox.id),
+            self.spare_keys[workspace.slug],
+        )
 
     async def end(self, kind: str, session_id: str) -> None:
         """Close a session, so that its customer may start others."""
@@ -78,6 +91,8 @@ class World:
             key=self.people["key"],
             session_id=target.session_id,
             message_id=target.message_id,
+            inbox_id=target.inbox_id,
+            key_id=target.key_id,
         )
 
 
@@ -85,7 +100,8 @@ async def build_world(here: Workspace, service: Service) -> World:
     """Two workspaces, their people, and a target of each kind."""
     there = await build_workspace(service, here.client)
     people = {name: await person(name, here, there) for name in PEOPLE}
-    world = World(here, there, people, {})
+    spare = {place.slug: str(UUID((await place.key()).id)) for place in (here, there)}
+    world = World(here, there, people, {}, spare)
     for kind in (*CUSTOMER_OF, "missing"):
         world.targets[kind] = await world.target(kind)
     return world
