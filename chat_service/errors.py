@@ -167,8 +167,8 @@ class Forbidden(ServiceError):
 
 
 class OriginNotAllowed(Forbidden):
-    """The page's origin is not in the inbox's list, or, where the cookie of a login speaks, not the
-    service's own. Origins match exactly."""
+    """The page's origin is not in the list of the inbox, or of the customer's inbox, or, where the cookie
+    of a login speaks, not the service's own. Origins match exactly."""
 
     code, title = "origin_not_allowed", "This origin is not allowed"
 

@@ -1,20 +1,20 @@
 """Wire models of inboxes."""
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import Field
 
 from chat_service.config import ORIGIN
-from chat_service.transport import Name, Request, Response, Time, Whole, example
+from chat_service.transport import WHOLE, Name, Request, Response, Time, example
 
-ORIGINS = 100
-YEAR_SECONDS = 31_536_000
+ORIGINS: Final = 100
+YEAR_SECONDS: Final = 31_536_000
 
 Origin = Annotated[str, Field(pattern=f"^({ORIGIN.pattern})$")]
 """Scheme, host in lower case and port where it is not the usual one; no path, as browsers send it."""
 Origins = Annotated[list[Origin], Field(max_length=ORIGINS)]
-ReopenSeconds = Annotated[Whole, Field(le=YEAR_SECONDS)]
+ReopenSeconds = Annotated[int, Field(ge=0, le=YEAR_SECONDS), WHOLE]
 
 
 class NewInbox(Request):

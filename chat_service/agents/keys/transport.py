@@ -7,11 +7,11 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from chat_service.schema import Permission, Role
-from chat_service.transport import Name, Request, Response, Time, Whole, example
+from chat_service.transport import WHOLE, Name, Request, Response, Time, example
 
 DAYS: Final = 365
 MOST_DAYS: Final = 3_650
-Days = Annotated[Whole, Field(ge=1, le=MOST_DAYS)]
+Days = Annotated[int, Field(ge=1, le=MOST_DAYS), WHOLE]
 
 
 class NewApiKey(Request):

@@ -34,6 +34,7 @@ MEANINGS: Final = {
     "invalid_grant",
     "invalid_parameter",  # two that exclude each other
     "missing",  # whose session a member of staff starts
+    "one_of_two",  # a key has either scopes or a role
     "reserved",
     "too_long",  # in bytes
     "unknown_agent",
