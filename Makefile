@@ -3,7 +3,7 @@ PYTHON ?= python3
 ARGS ?=
 ENVIRONMENT = $(PYTHON) tools/environment.py
 
-.PHONY: help run test check coverage conformance chaos bench format lock
+.PHONY: help run test check coverage conformance asvs chaos bench format lock
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
 	@echo 'Options: PYTHON=python3.12 chooses a Python; ARGS="..." goes to pytest or to the benchmark.'
@@ -24,6 +24,10 @@ coverage: ## run the tests and show the lines that no test reaches
 conformance: ## hold every promise of the protocol on every backend, in large numbers; a table at the end
 	@$(ENVIRONMENT) test && CHAT_CONFORMANCE=every CHAT_REQUIRE=postgres,nats .venv/bin/python -m pytest \
 		-n 2 -m conformance -p chat_service.test.conformance.table -o timeout=600 $(ARGS)
+
+asvs: ## show which tests hold which requirement of OWASP ASVS 5.0 and of the API Top 10; nothing is run
+	@$(ENVIRONMENT) test && .venv/bin/python -m pytest --collect-only -qq -p chat_service.test.security.asvs $(ARGS) \
+		| sed '/^chat_service/d'
 
 chaos: ## break the service 50 times on each database; N=, SEED=, BACKEND=sqlite, ONLY=server, SHORT=1
 	@$(ENVIRONMENT) test && .venv/bin/python -m chat_service.test.faults

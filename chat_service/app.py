@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from chat_service import logs, metrics, problems, routes
-from chat_service.agents.oidc_provider import open_provider
+from chat_service import cors, logs, metrics, problems, routes
+from chat_service.agents.oidc.provider import open_provider
 from chat_service.agents.passwords import Passwords
 from chat_service.auth import Authenticator
 from chat_service.config import Config
@@ -159,6 +159,8 @@ def create_app(config: Config, *, clock: Clock = utc_now, broker: Broker | None 
         lanes=service.lanes,
         hub=service.hub,
         metrics_token=config.server.metrics_token,
+        public_url=config.server.public_url,
+        security_contact=config.security.contact,
         sampler=service.sampler,
         states=service.states,
         oidc=open_provider(config.oidc, config.server.public_url, clock),
@@ -175,7 +177,8 @@ def create_app(config: Config, *, clock: Clock = utc_now, broker: Broker | None 
         clock=clock,
     )
     service.sockets = Sockets(desk)
-    problems.install(app)
+    problems.install(app, origins)
+    cors.install(app)
     routes.register(app)
     app.before_serving(service.start)
     app.after_serving(service.stop)

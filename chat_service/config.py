@@ -25,6 +25,7 @@ from typed_settings.processors import UrlProcessor
 from typed_settings.types import OptionList, SettingsClass, SettingsDict
 
 from chat_service.settings import (
+    CONTACT,
     LOCAL_URL,
     NATS_URL,
     ORIGIN,
@@ -37,6 +38,7 @@ from chat_service.settings import (
     Log,
     Oidc,
     Realtime,
+    Security,
     Server,
 )
 
@@ -54,6 +56,7 @@ __all__ = [
     "Oidc",
     "Realtime",
     "SECURE_URL",
+    "Security",
     "Server",
     "load_config",
 ]
@@ -170,8 +173,11 @@ def _wrong_values(config: Config) -> list[str]:
         lines.append("realtime.pong_seconds: must not be more than realtime.heartbeat_seconds")
     if config.server.public_url and not ORIGIN.fullmatch(config.server.public_url):
         lines.append("server.public_url: must be like https://chat.example.org, without a path")
+    if config.security.contact and not CONTACT.fullmatch(config.security.contact):
+        lines.append("security.contact: must begin with mailto:, https:// or tel:")
     secrets = {
         "auth.secret_key": config.auth.secret_key,
+        "auth.platform_token": config.auth.platform_token,
         "server.metrics_token": config.server.metrics_token,
     }
     for name, text in secrets.items():

@@ -21,7 +21,7 @@
     ├── Conflict 409
     │   ├── InvalidMove, ReopenWindowPassed, SessionClosed, SessionFull, TooManyOpenSessions
     │   ├── AlreadyAssigned, NotAssigned
-    │   ├── IdentityTaken, LastWayIn, EmailVerified, TooMany
+    │   ├── IdentityTaken, LastWayIn, EmailVerified, SlugTaken, TooMany
     │   └── CursorAhead, CursorMismatch
     ├── CursorExpired 410, PreconditionFailed 412, BodyTooLarge 413, UnsupportedMediaType 415
     ├── ValidationFailed 422
@@ -169,8 +169,8 @@ class Forbidden(ServiceError):
 
 
 class OriginNotAllowed(Forbidden):
-    """The page's origin is not in the inbox's list, or, where the cookie of a login speaks, not the
-    service's own. Origins match exactly."""
+    """The page's origin is not in the list of the inbox, or of the customer's inbox, or, where the cookie
+    of a login speaks, not the service's own. Origins match exactly."""
 
     code, title = "origin_not_allowed", "This origin is not allowed"
 
@@ -294,10 +294,16 @@ class EmailVerified(Conflict):
     code, title = "email_verified", "The e-mail is verified"
 
 
-class TooMany(Conflict):
-    """There are as many of these as there may be. Remove one first."""
+class SlugTaken(Conflict):
+    """Another workspace of this installation has that slug. Choose another one."""
 
-    code, title = "too_many", "There are as many as there may be"
+    code, title = "slug_taken", "The slug is taken"
+
+
+class TooMany(Conflict):
+    """The workspace has as many of this kind as it may: 1,000 agents, roles, teams, inboxes or keys, two live keys of an inbox."""
+
+    code, title = "too_many", "Too many of this kind"
 
 
 class CursorAhead(Conflict):

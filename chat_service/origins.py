@@ -5,6 +5,7 @@ exact. A caller without one is no page: an app or a server, for which its token 
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy import select
@@ -14,6 +15,7 @@ from chat_service.config import ORIGIN, Auth
 from chat_service.errors import BadRequest
 from chat_service.events.transaction import looking
 from chat_service.model import Inbox
+from chat_service.schema import InboxId, WorkspaceId
 
 SOCKETS: Final = "/v1/realtime"
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
@@ -26,7 +28,8 @@ class Origins:
         self._public_url = public_url
         self._seconds = config.recheck_seconds
         self._lock = asyncio.Lock()
-        self._listed: frozenset[str] = frozenset()
+        self._listed: Mapping[tuple[WorkspaceId, InboxId | None], frozenset[str]] = {}
+        self._all: frozenset[str] = frozenset()
         self._read_at = float("-inf")
 
     def own(self, scheme: str, host: str) -> str:
@@ -41,31 +44,41 @@ class Origins:
             raise BadRequest("The header Host is missing or malformed")
         return found
 
+    def are_secure(self, scheme: str) -> bool:
+        """Whether browsers reach the service over TLS, by what is configured or by this request."""
+        return self._public_url.startswith("https:") or scheme in ("https", "wss")
+
+    async def listed(self, origin: str) -> bool:
+        """Whether any inbox of the installation lists a page."""
+        await self._refresh()
+        return origin in self._all
+
     async def allowed(self, origin: str | None, *, own: str) -> bool:
         """Whether a page may open a socket, before anybody has said who calls."""
-        return origin is None or origin == own or origin in await self._of_inboxes()
+        return origin is None or origin == own or await self.listed(origin)
 
     async def allowed_for(self, caller: Caller, origin: str | None, *, own: str) -> bool:
         """Whether a page is one for this caller: the service's own, or a customer's of his inbox."""
         if origin is None or origin == own or not caller.is_customer:
             return origin is None or origin == own
-        query = select(Inbox.allowed_origins).where(
-            Inbox.workspace_id == caller.workspace_id, Inbox.id == caller.inbox_id
-        )
-        async with looking() as db:
-            return origin in (await db.scalar(query) or ())
+        await self._refresh()
+        return origin in self._listed.get((caller.workspace_id, caller.inbox_id), ())
 
-    async def _of_inboxes(self) -> frozenset[str]:
-        """What the inboxes of all workspaces list: one query for any number of sockets."""
+    async def _refresh(self) -> None:
+        """Read what the inboxes of all workspaces list: one query for any number of pages."""
         if not self._is_fresh():
             async with self._lock:
                 if not self._is_fresh():
-                    began = asyncio.get_running_loop().time()
-                    async with looking() as db:
-                        lists = await db.scalars(select(Inbox.allowed_origins))
-                        self._listed = frozenset(origin for listed in lists for origin in listed)
-                    self._read_at = began
-        return self._listed
+                    await self._read()
+
+    async def _read(self) -> None:
+        began = asyncio.get_running_loop().time()
+        query = select(Inbox.workspace_id, Inbox.id, Inbox.allowed_origins)
+        async with looking() as db:
+            rows = (await db.execute(query)).all()
+        self._listed = {(row.workspace_id, row.id): frozenset(row[2]) for row in rows}
+        self._all = frozenset().union(*self._listed.values())
+        self._read_at = began
 
     def _is_fresh(self) -> bool:
         return asyncio.get_running_loop().time() - self._read_at < self._seconds

@@ -1,7 +1,7 @@
 """Every error as a problem response (RFC 9457), and what every answer has: its id and its log line.
 
 Owns the ways from an error to a response. Leaves what went wrong to `errors`, its words to `refusals`,
-the pages behind `type` to `operations`.
+the pages behind `type` to `operations`, which headers keep an answer safe to `headers`.
 """
 
 from collections.abc import Mapping
@@ -26,6 +26,8 @@ from chat_service.errors import (
     ServiceError,
     UnsupportedMediaType,
 )
+from chat_service.headers import headers_of, kind_of
+from chat_service.origins import Origins
 from chat_service.refusals import problem_document
 from chat_service.schema import new_id
 
@@ -40,8 +42,8 @@ def request_id() -> str:
     return cast(str, g.request_id)
 
 
-def install(app: Quart) -> None:
-    """Give an application the request id, the access line, and problems for every error."""
+def install(app: Quart, origins: Origins) -> None:
+    """Give an application the request id, safe headers, the access line, and problems for errors."""
     # An address has one spelling: another one is a problem, not a redirect with a page.
     app.url_map.merge_slashes = False
 
@@ -56,9 +58,9 @@ def install(app: Quart) -> None:
     async def finish(response: Response) -> Response:
         response.timeout = None  # the server bounds how long a peer may take to read
         response.headers.add("Request-Id", request_id())
-        response.headers.add("X-Content-Type-Options", "nosniff")
-        if "Cache-Control" not in response.headers:
-            response.headers.add("Cache-Control", "no-store")
+        kind = kind_of(response.content_type)
+        for name, value in headers_of(kind, secure=origins.are_secure(request.scheme)):
+            response.headers.setdefault(name, value)
         _note(response.status_code)
         return response
 

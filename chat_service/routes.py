@@ -2,12 +2,15 @@
 
 from quart import Quart
 
-from chat_service.agents.oidc_routes import blueprint as oidc
+from chat_service.agents.founding.routes import blueprint as founding
+from chat_service.agents.keys.routes import blueprint as keys
+from chat_service.agents.oidc.routes import blueprint as oidc
 from chat_service.agents.routes import agents
 from chat_service.agents.routes import blueprint as auth
 from chat_service.agents.routes import tickets
 from chat_service.customers.routes import blueprint as customers
-from chat_service.inboxes.keys_routes import blueprint as inbox_keys
+from chat_service.inboxes.routes import blueprint as inboxes
+from chat_service.inboxes.signing.routes import blueprint as signing
 from chat_service.intake.routes import arrivals
 from chat_service.intake.routes import blueprint as intake
 from chat_service.messages.routes import blueprint as messages
@@ -16,6 +19,7 @@ from chat_service.operations.routes import blueprint as operations
 from chat_service.realtime.routes import blueprint as realtime
 from chat_service.sessions.routes import blueprint as sessions
 from chat_service.views.routes import blueprint as events
+from chat_service.workspaces.routes import blueprint as workspaces
 
 BLUEPRINTS = (
     operations,
@@ -24,8 +28,12 @@ BLUEPRINTS = (
     agents,
     tickets,
     oidc,
-    inbox_keys,
+    signing,
     arrivals,
+    founding,
+    keys,
+    workspaces,
+    inboxes,
     customers,
     intake,
     sessions,

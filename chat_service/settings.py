@@ -10,6 +10,8 @@ import attrs
 from typed_settings.cls_attrs import secret
 from typed_settings.types import Secret
 
+CONTACT: Final = re.compile(r"(mailto:|https://|tel:)[^\s\x00-\x1f\x7f]{1,240}")
+"""Where a weakness is reported (RFC 9116, 2.5.3)."""
 NATS_URL: Final = re.compile(
     r"nats://((?P<user>[^:/@,]+)(:(?P<password>[^:/@,]+))?@)?"
     r"(?P<hosts>(HOST(:\d{1,5})?)(,HOST(:\d{1,5})?)*)/?".replace(
@@ -106,6 +108,8 @@ class Auth:
     """How long a checked token is remembered, so how long a revoked one may still work."""
     hash_memory_kib: int = _bounded(19_456, 8, 1_048_576)
     hash_rounds: int = _bounded(2, 1, 100)
+    platform_token: Secret[str] | None = secret(default=None)
+    """Who shows it may make workspaces over the API; without one there is no such address."""
     tries_per_address: int = _bounded(5, 1, 1_000)
     tries_per_address_seconds: int = _bounded(300, 1, 86_400)
     tries_per_account: int = _bounded(10, 1, 1_000)
@@ -168,6 +172,14 @@ class Realtime:
 
 
 @attrs.frozen
+class Security:
+    """What the operator tells those who find a weakness."""
+
+    contact: str = ""
+    """`mailto:`, `https://` or `tel:`; without it there is no `/.well-known/security.txt`."""
+
+
+@attrs.frozen
 class Log:
     """What goes to standard error, and in which form."""
 
@@ -187,4 +199,5 @@ class Config:
     limits: Limits = Limits()
     realtime: Realtime = Realtime()
     log: Log = Log()
+    security: Security = Security()
     environment: Literal["development", "test", "production"] = "production"

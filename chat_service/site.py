@@ -8,6 +8,7 @@ from typing import Final
 
 from quart import Response, request
 
+from chat_service.auth import Caller
 from chat_service.errors import OriginNotAllowed, Unauthenticated
 from chat_service.origins import Origins, websocket_url
 
@@ -42,6 +43,18 @@ class Site:
         """Refuse what was not sent by a page of the service itself; raises OriginNotAllowed."""
         if request.headers.get("Origin") != self.origin():
             raise OriginNotAllowed("Only a page of the service itself may send this")
+
+    async def require_page_of(self, caller: Caller) -> None:
+        """Refuse a customer's token on a page of another site; raises OriginNotAllowed.
+
+        On REST as on sockets a customer is heard on pages of his own inbox and of the service. The
+        token of staff speaks for itself: their pages are not asked, and told nothing (`cors`).
+        """
+        origin = request.headers.get("Origin")
+        if origin is None or not caller.is_customer:
+            return
+        if not await self.origins.allowed_for(caller, origin, own=self.origin()):
+            raise OriginNotAllowed()
 
     def token(self) -> str:
         """The agent's token in the cookie.

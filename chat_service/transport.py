@@ -100,7 +100,9 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, Field(ge=0, le=LARGEST), BeforeValidator(_whole)]
+WHOLE: Final = BeforeValidator(_whole)
+"""Makes a number of a body one that counts, where it has bounds of its own."""
+Whole = Annotated[int, Field(ge=0, le=LARGEST), WHOLE]
 """A number in a body that counts something."""
 
 

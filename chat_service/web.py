@@ -1,24 +1,23 @@
-"""What routes share: what they say of themselves, who calls, parse, answer.
+"""What routes share: who calls, parse, answer.
 
 Owns how HTTP becomes typed values and back; leaves what to do with them to services and queries,
-and errors to `problems`.
+errors to `problems`, and what a route says of itself to `documenting`, whose words it hands on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Flag, auto
 from typing import Any, Final, TypeVar, cast
 
 import orjson
 import structlog
 from pydantic import BaseModel, ValidationError
-from quart import Response, current_app, request
-from quart_schema import document_querystring, document_request, document_response
+from quart import Response, current_app, g, request
 from typed_settings.types import Secret
 
 from chat_service.auth import Authenticator, Caller
 from chat_service.config import Auth, Limits
+from chat_service.documenting import Documented, Who, document, documented
 from chat_service.errors import (
     FieldError,
     Forbidden,
@@ -26,7 +25,6 @@ from chat_service.errors import (
     InvalidParameter,
     NotAcceptable,
     PreconditionFailed,
-    ServiceError,
     Unauthenticated,
     UnknownParameter,
     UnsupportedMediaType,
@@ -37,26 +35,37 @@ from chat_service.schema import Clock, TokenKind
 from chat_service.server.drain import Drain
 from chat_service.site import READS, Site
 from chat_service.tokens import Keys
-from chat_service.transport import CLIENT_ID, IDEMPOTENCY_KEY, Header, Json, Query, Request
+from chat_service.transport import CLIENT_ID, IDEMPOTENCY_KEY, Json, Query, Request
+
+__all__ = [
+    "Documented",
+    "EVENT_STREAM",
+    "JSON",
+    "Shared",
+    "Who",
+    "already_has",
+    "answer",
+    "bearer",
+    "caller",
+    "check_match",
+    "document",
+    "documented",
+    "idempotency_key",
+    "now",
+    "parse",
+    "prefers",
+    "query",
+    "shared",
+    "without_body",
+]
 
 JSON: Final = "application/json"
 EVENT_STREAM: Final = "text/event-stream"
 BODIES: Final = (JSON, "application/merge-patch+json")
 IDENTITY: Final = "identity"
-DOCUMENTED: Final = "_documented"
 
-Route = TypeVar("Route", bound=Callable[..., Any])
 Body = TypeVar("Body", bound=Request)
 Parameters = TypeVar("Parameters", bound=Query)
-
-
-class Who(Flag):
-    """Whom a route serves."""
-
-    PUBLIC = auto()
-    CUSTOMER = auto()
-    AGENT = auto()
-    KEY = auto()
 
 
 KINDS: Final = {
@@ -64,55 +73,6 @@ KINDS: Final = {
     TokenKind.AGENT: Who.AGENT,
     TokenKind.KEY: Who.KEY,
 }
-
-
-@dataclass(frozen=True)
-class Documented:
-    """What a route says of itself, for its check of callers and for the API's document."""
-
-    who: Who
-    answers: Mapping[int, type[BaseModel] | None]
-    errors: Sequence[type[ServiceError]]
-    takes: Sequence[Header]
-    gives: Sequence[Header]
-    streams: bool
-
-
-def document(
-    who: Who,
-    *,
-    body: type[Request] | None = None,
-    query: type[Query] | None = None,
-    answers: Mapping[int, type[BaseModel] | None],
-    errors: Sequence[type[ServiceError]] = (),
-    takes: Sequence[Header] = (),
-    gives: Sequence[Header] = (),
-    streams: bool = False,
-) -> Callable[[Route], Route]:
-    """Say whom a route serves, what it takes and what it answers; None stands for no body.
-
-    `takes` are headers of the request, `gives` those of its good answers. One that `streams` gives
-    server-sent events where they are asked for. What every route of its
-    kind may answer (401, 415, 422, 503 …) need not be listed among `errors`.
-    """
-
-    def decorate(route: Route) -> Route:
-        setattr(route, DOCUMENTED, Documented(who, answers, errors, takes, gives, streams))
-        if body is not None:
-            document_request(body)(route)
-        if query is not None:
-            document_querystring(query)(route)
-        for status, model in answers.items():
-            if model is not None:
-                document_response(model, status)(route)
-        return route
-
-    return decorate
-
-
-def documented(route: Callable[..., Any]) -> Documented:
-    """What `document` said of a route; every route has been documented."""
-    return cast(Documented, getattr(route, DOCUMENTED))
 
 
 @dataclass(frozen=True)
@@ -134,11 +94,14 @@ class Shared:
     hub: Any
     """`realtime.hub.Hub`, which stands higher than this."""
     metrics_token: Secret[str] | None
+    public_url: str
+    """Of the configuration; the one thing that links are made from, and empty without it."""
+    security_contact: str
     sampler: Sampler
     states: Any
     """`realtime.states.States`, which stands higher than this."""
     oidc: Any
-    """`agents.oidc_provider.Provider`, which stands higher than this; None where it is off."""
+    """`agents.oidc.provider.Provider`, which stands higher than this; None where it is off."""
 
 
 def shared() -> Shared:
@@ -166,11 +129,13 @@ def bearer() -> str:
 
 
 async def caller() -> Caller:
-    """Who sends this request; raises what `bearer` does, or Forbidden on a route of others."""
+    """Who sends this request; raises what `bearer` does, or Forbidden on a route or page of others."""
     found = await shared().authenticator.authenticate(bearer())
+    g.caller = found
     structlog.contextvars.bind_contextvars(workspace=str(found.workspace_id))
     if KINDS[found.kind] not in documented(current_app.view_functions[str(request.endpoint)]).who:
         raise Forbidden("This address is not for this kind of caller")
+    await shared().site.require_page_of(found)
     return found
 
 

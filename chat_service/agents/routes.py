@@ -6,8 +6,8 @@ from uuid import UUID
 from quart import Blueprint, Response, request
 
 from chat_service.agents import queries, services
+from chat_service.agents.rendering import agent_view
 from chat_service.agents.transport import (
-    AgentView,
     AvailabilityResponse,
     NewTicket,
     PatchAvailability,
@@ -17,7 +17,6 @@ from chat_service.agents.transport import (
 )
 from chat_service.errors import InvalidGrant, OriginNotAllowed, Overloaded, TooManyTries
 from chat_service.events.transaction import reading, transaction
-from chat_service.model import Agent
 from chat_service.tickets import SECONDS, issue_ticket
 from chat_service.transport import SET_COOKIE, Empty, Query
 from chat_service.web import Who, answer, caller, document, now, parse, query, shared
@@ -128,15 +127,3 @@ async def patch_availability() -> Response:
         )
     shared().states.agent_changed(who.workspace_id)
     return answer(AvailabilityResponse.model_validate(agent))
-
-
-def agent_view(agent: Agent) -> AgentView:
-    """What an agent is shown of himself."""
-    return AgentView(
-        object="agent",
-        id=agent.id,
-        workspace_id=agent.workspace_id,
-        email=agent.email,
-        display_name=agent.name,
-        role=agent.role,
-    )

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import click
 
-from chat_service.agents import services as agents
+from chat_service.agents.keys import services as keys
 from chat_service.cli.checked import checked
 from chat_service.cli.database import run
 from chat_service.config import load_config
@@ -40,7 +40,7 @@ def command(workspace: str | None, name: str, scopes: tuple[str, ...], days: int
             tenant = await workspaces.by_slug(db, workspace)
             if tenant is None:
                 sys.exit("no such workspace, or more than one: give --workspace")
-            return await agents.create_key(
+            _, text = await keys.create(
                 db,
                 tenant.id,
                 name=name,
@@ -48,5 +48,6 @@ def command(workspace: str | None, name: str, scopes: tuple[str, ...], days: int
                 expires_at=now + timedelta(days=days),
                 now=now,
             )
+            return text
 
     print(run(load_config(), create))

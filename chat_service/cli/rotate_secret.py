@@ -9,8 +9,8 @@ from chat_service.audit.services import NOBODY
 from chat_service.cli.database import run
 from chat_service.config import load_config
 from chat_service.events.transaction import transaction
-from chat_service.inboxes import keys
 from chat_service.inboxes import queries as inboxes
+from chat_service.inboxes.signing import keys
 from chat_service.model import Inbox
 from chat_service.schema import utc_now
 from chat_service.tokens import Keys, load_secret_key

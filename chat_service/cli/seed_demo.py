@@ -13,6 +13,8 @@ import click
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.agents import services as agents
+from chat_service.agents.founding import services as founding
+from chat_service.agents.keys import services as keys
 from chat_service.agents.passwords import Passwords
 from chat_service.cli.database import run
 from chat_service.cli.demo import FILE, Demo
@@ -23,7 +25,6 @@ from chat_service.inboxes import services as inboxes
 from chat_service.inboxes.queries import inbox_key
 from chat_service.schema import Permission, Role, WorkspaceId, utc_now
 from chat_service.workspaces import queries as workspaces
-from chat_service.workspaces import services
 
 
 @click.command()
@@ -66,7 +67,7 @@ async def _seed(config: Config) -> Demo | None:
     password = secrets.token_urlsafe(12)
     hashed = await Passwords(config.auth).hash(password)
     async with transaction() as db:
-        tenant = await services.create(db, slug="demo", name="Demo", now=utc_now())
+        tenant = await founding.make(db, slug="demo", name="Demo", now=utc_now())
         return await _fill(db, tenant.id, password, hashed, _origins(config))
 
 
@@ -89,7 +90,7 @@ async def _fill(
         password_hash=hashed,
         now=now,
     )
-    key = await agents.create_key(
+    _, key = await keys.create(
         db,
         workspace,
         name="Demo key",

@@ -35,6 +35,7 @@ STAFF: Final = Who.AGENT | Who.KEY
     body=RefreshToken,
     answers={200: CustomerTokens},
     errors=[InvalidGrant, CustomerBlocked],
+    pages=True,
 )
 async def refresh_token() -> Response:
     """Renew a customer's token. The old refresh token stays good until the new one was used."""

@@ -1,1 +1,4 @@
-"""Entry points of sites: their public keys, the origins whose pages may use them, and what they sign with."""
+"""Entry points of sites: their keys, their rules, and the origins whose pages may use them.
+
+Leaves the check of an origin to `origins`, and the customers who begin there to `customers`.
+"""

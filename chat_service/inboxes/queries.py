@@ -1,12 +1,14 @@
-"""Find inboxes by their public keys."""
+"""Find inboxes, by their public keys or in their workspace."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.errors import NotFound, OriginNotAllowed
 from chat_service.model import Inbox
+from chat_service.schema import WorkspaceId
 
 
 def inbox_key(inbox: Inbox) -> str:
@@ -25,6 +27,31 @@ async def access(db: AsyncSession, key: str, origin: str | None) -> Inbox:
     if origin is not None and origin not in inbox.allowed_origins:
         raise OriginNotAllowed()
     return inbox
+
+
+async def access_by_id(
+    db: AsyncSession, workspace_id: WorkspaceId, inbox_id: UUID, *, lock: bool = False
+) -> Inbox:
+    """An inbox of a workspace, for writing with `lock`; raises NotFound."""
+    query = select(Inbox).where(Inbox.workspace_id == workspace_id, Inbox.id == inbox_id)
+    if lock:
+        query = query.with_for_update(key_share=True)
+    inbox = (await db.scalars(query)).one_or_none()
+    if inbox is None:
+        raise NotFound()
+    return inbox
+
+
+async def every(db: AsyncSession, workspace_id: WorkspaceId) -> Sequence[Inbox]:
+    """All inboxes of a workspace, oldest first."""
+    query = select(Inbox).where(Inbox.workspace_id == workspace_id)
+    return (await db.scalars(query.order_by(Inbox.created_at, Inbox.id))).all()
+
+
+async def count(db: AsyncSession, workspace_id: WorkspaceId) -> int:
+    """How many inboxes a workspace has."""
+    query = select(func.count()).select_from(Inbox).where(Inbox.workspace_id == workspace_id)
+    return await db.scalar(query) or 0
 
 
 async def by_key(db: AsyncSession, key: str) -> Inbox | None:

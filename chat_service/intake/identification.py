@@ -23,8 +23,8 @@ from chat_service.customers.identity import Identity, SiteKey
 from chat_service.errors import InvalidIdentity
 from chat_service.events import log
 from chat_service.events.schema import CustomerMerged
-from chat_service.inboxes import keys as inbox_keys
 from chat_service.inboxes.queries import inbox_key
+from chat_service.inboxes.signing import keys as signing
 from chat_service.model import Customer, Inbox, Token
 from chat_service.schema import Actor, AuthorType, Outcome
 from chat_service.sessions.handover import hand_over
@@ -83,9 +83,9 @@ async def _proven(db: AsyncSession, visit: Visit, keys: Keys) -> Identity | None
     """Who the token speaks of, if it is good and this device's to show."""
     inbox = visit.inbox
     site_keys: list[SiteKey] = []
-    for row in await inbox_keys.live(db, inbox.workspace_id, inbox.id):
+    for row in await signing.live(db, inbox.workspace_id, inbox.id):
         try:
-            material = inbox_keys.material_of(row, keys)
+            material = signing.material_of(row, keys)
         except JoseError:
             log_lines.warning("inbox_key_not_readable", kid=row.id.hex)
             continue

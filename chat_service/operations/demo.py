@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from quart import Blueprint, Response, request
 
 from chat_service.errors import NotFound
+from chat_service.headers import POLICIES, POLICY, Kind
 from chat_service.operations import pages
 from chat_service.transport import Query
 from chat_service.web import Who, answer, document, query, shared
@@ -23,7 +24,7 @@ async def demo() -> Response:
     """A customer and an agent beside each other, in development only."""
     query(Query, gives="text/html")
     _require_development()
-    return Response(pages.demo_page(), 200, dict(pages.HEADERS), "text/html")
+    return Response(pages.demo_page(), 200, {POLICY: POLICIES[Kind.DEMO]}, "text/html")
 
 
 @blueprint.get("/demo/credentials.json")

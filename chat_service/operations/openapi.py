@@ -33,13 +33,15 @@ SCHEMES: Final = {
     "agentToken": Who.AGENT,
     "agentCookie": Who.AGENT,
     "apiKey": Who.KEY,
+    "platformToken": Who.PLATFORM,
 }
 SECURITY: Final[Mapping[str, Mapping[str, str]]] = {
     name: {"type": "http", "scheme": "bearer", "bearerFormat": form, "description": source}
     for name, form, source in (
         ("customerToken", "JWT", "From `POST /v1/inboxes/{inbox_key}/customers`."),
         ("agentToken", "opaque", "From `POST /v1/auth/sign-in`; begins with `at_`."),
-        ("apiKey", "opaque", "Made by `chat-service create-key`; begins with `sk_`."),
+        ("apiKey", "opaque", "From `POST /v1/api-keys`; begins with `sk_`."),
+        ("platformToken", "opaque", "The installation's own, from `auth.platform_token`."),
     )
 } | {
     "agentCookie": {
@@ -52,9 +54,13 @@ SECURITY: Final[Mapping[str, Mapping[str, str]]] = {
 }
 TAGS: Final = {
     "customers": "People served: they begin at an inbox, and show there who they are.",
-    "inboxes": "Entry points of sites, and the keys by which a site vouches for its visitors.",
     "auth": "Signing in and out, and renewing tokens.",
     "agents": "Staff: whether they are there.",
+    "workspace": "The caller's own tenant.",
+    "workspaces": "Tenants, made by whoever runs the installation.",
+    "inboxes": "Entry points of sites: rules, origins, and the keys by which a site vouches for visitors.",
+    "api-keys": "Credentials of programs.",
+    "audit-entries": "Who did what.",
     "sessions": "Chats: start, find, assign, close.",
     "messages": "What is said in a session.",
     "realtime": "Live delivery over sockets.",

@@ -2,20 +2,11 @@
 
 import inspect
 import re
-from collections.abc import Mapping
 from html import escape
 from typing import Final
 
 from chat_service.errors import ServiceError, every_error
 
-HEADERS: Final[Mapping[str, str]] = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-}
 PROBLEMS: Final = {error.code: error for error in every_error()}
 
 

@@ -101,7 +101,7 @@ def _usual(method: str, operation: dict[str, Any], about: Documented) -> list[ty
             UnsupportedMediaType,
             ValidationFailed,
         ]
-    if method not in READS and Who.AGENT in about.who:
+    if about.who & Who.CUSTOMER or method not in READS and Who.AGENT in about.who:
         errors.append(OriginNotAllowed)
     if method not in READS:
         errors += [DatabaseUnavailable, StorageFull]

@@ -10,18 +10,21 @@ from quart import Blueprint, Response, current_app
 from chat_service import metrics
 from chat_service.errors import DatabaseUnavailable, NotFound, Unauthenticated, Unavailable
 from chat_service.events.transaction import reading
+from chat_service.headers import POLICIES, POLICY, Kind
 from chat_service.model.migrations import is_current
 from chat_service.operations import pages
 from chat_service.operations.assets import Asset, asset_of, send, static_files
 from chat_service.operations.asyncapi import build_asyncapi
 from chat_service.operations.figures import read_figures, require_reader
 from chat_service.operations.openapi import build_document
+from chat_service.operations.security import security_text
 from chat_service.transport import Query
 from chat_service.transport import Response as Document
-from chat_service.web import JSON, Who, answer, document, query, shared
+from chat_service.web import JSON, Who, answer, document, now, query, shared
 
 blueprint = Blueprint("operations", __name__)
 HTML: Final = "text/html"
+PLAIN: Final = "text/plain"
 ANYTHING: Final = "*/*"
 OPENAPI: Final = "openapi document"
 
@@ -96,6 +99,17 @@ def _asyncapi() -> Asset:
     return asset_of(orjson.dumps(build_asyncapi()), JSON)
 
 
+@blueprint.get("/.well-known/security.txt")
+@document(Who.PUBLIC, answers={200: None}, errors=[NotFound])
+async def security_txt() -> Response:
+    """Where to report a weakness (RFC 9116); without `security.contact` there is no such address."""
+    query(Query, gives=PLAIN)
+    text = security_text(shared().security_contact, shared().public_url, today=now().date())
+    if text is None:
+        raise NotFound()
+    return Response(text, 200, content_type=f"{PLAIN}; charset=utf-8")
+
+
 @blueprint.get("/static/<path:name>")
 @document(Who.PUBLIC, answers={200: None}, errors=[NotFound])
 async def static_file(name: str) -> Response:
@@ -112,7 +126,7 @@ async def static_file(name: str) -> Response:
 async def docs() -> Response:
     """The API, to read and to try out."""
     query(Query, gives=HTML)
-    return _page(pages.docs_page())
+    return _page(pages.docs_page(), Kind.DOCS)
 
 
 @blueprint.get("/problems")
@@ -143,5 +157,5 @@ async def start() -> Response:
     return _page(pages.start_page())
 
 
-def _page(text: str) -> Response:
-    return Response(text, 200, dict(pages.HEADERS), HTML)
+def _page(text: str, kind: Kind = Kind.PAGE) -> Response:
+    return Response(text, 200, {POLICY: POLICIES[kind]}, HTML)

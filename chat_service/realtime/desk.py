@@ -56,6 +56,10 @@ class Desk:
         if not allowed:
             raise OriginNotAllowed()
 
+    def is_secure(self, scope: Any) -> bool:
+        """Whether browsers open sockets over TLS."""
+        return self._origins.are_secure(scope["scheme"])
+
     async def admit(
         self, frame: Hello | AuthFrame, scope: Any, *, device_id: str | None
     ) -> Admission:

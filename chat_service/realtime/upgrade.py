@@ -8,6 +8,7 @@ import orjson
 import structlog
 
 from chat_service.errors import NotFound, ServiceError, Unavailable, UpgradeRequired
+from chat_service.headers import Kind, headers_of
 from chat_service.realtime.desk import Desk
 from chat_service.realtime.frames import SUBPROTOCOL
 from chat_service.realtime.socket import PATH, Socket
@@ -34,7 +35,7 @@ class Sockets:
             await self._check(scope)
         except ServiceError as error:
             log.info("socket_refused", status=error.status, code=error.code)
-            await _refuse(scope, send, error, connection_id)
+            await _refuse(scope, send, error, connection_id, secure=self._desk.is_secure(scope))
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         socket = Socket(self._desk, connection_id, scope, receive, send)
@@ -54,14 +55,17 @@ class Sockets:
             raise UpgradeRequired(f"Offer the subprotocol {SUBPROTOCOL}")
 
 
-async def _refuse(scope: Any, send: Any, error: ServiceError, connection_id: UUID) -> None:
+async def _refuse(
+    scope: Any, send: Any, error: ServiceError, connection_id: UUID, *, secure: bool
+) -> None:
     """Answer with a problem where the server can; else it is a bare 403."""
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 1000})
         return
     instance = quote(scope["path"])
     document = problem_document(error, instance=instance, request_id=str(connection_id))
-    headers = {"Content-Type": "application/problem+json", **error.headers}
+    safe = dict(headers_of(Kind.PROBLEM, secure=secure))
+    headers = safe | {"Content-Type": "application/problem+json", **error.headers}
     start = {
         "type": "websocket.http.response.start",
         "status": error.status,

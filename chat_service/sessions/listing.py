@@ -1,28 +1,21 @@
-"""Lists of sessions: filters, sorts, and cursors that hold the place in a sorted list.
+"""Lists of sessions: filters and sorts. Leaves the places and cursors of a list to `keyset`."""
 
-A cursor carries the sort value and id of the row it stands on, its direction, and a hash of the
-filters, so that pages neither skip nor repeat a row that keeps its place.
-"""
-
-import base64
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar, Final, Literal
 from uuid import UUID
 
-import orjson
-from pydantic import AwareDatetime, Field, TypeAdapter, field_validator
-from sqlalchemy import ColumnElement, Row, and_, func, or_
+from pydantic import Field, field_validator
+from sqlalchemy import ColumnElement, Row, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
 
+from chat_service import keyset
 from chat_service.auth import Caller
 from chat_service.customers import queries as customers
-from chat_service.errors import CursorFilterMismatch, CursorInvalid, Forbidden, UnsupportedSort
+from chat_service.errors import Forbidden, UnsupportedSort
 from chat_service.model import ChatSession
 from chat_service.schema import Channel, Priority, Status
 from chat_service.sessions.queries import summaries, visible_to
@@ -37,7 +30,6 @@ SORTS: Final = {
 ASSIGNEE: Final = "^(me|none|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$"
 MOST: Final = 200
 STAFF_FILTERS: Final = ("view", "assignee_id", "inbox_id", "customer_id", "tag", "priority")
-_TIME: Final = TypeAdapter[datetime](AwareDatetime)
 
 
 class SessionQuery(Query):
@@ -72,15 +64,7 @@ class SessionQuery(Query):
     @field_validator("updated_after")
     @classmethod
     def _in_utc(cls, value: datetime | None) -> datetime | None:
-        return value if value is None else _to_utc(value)
-
-
-def _to_utc(value: datetime) -> datetime:
-    """The same moment in UTC; raises ValueError where that has no year from 1 to 9999."""
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("the time is out of range") from None
+        return value if value is None else keyset.to_utc(value)
 
 
 class has_element(GenericFunction[bool]):
@@ -101,15 +85,6 @@ def _on_postgresql(element: Any, compiler: SQLCompiler, **options: Any) -> str:
     return f"({column} ? {value})"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a page begins: beyond this row, forwards or backwards in the list's order."""
-
-    value: datetime
-    id: UUID
-    forwards: bool
-
-
 async def page(
     db: AsyncSession, caller: Caller, query: SessionQuery
 ) -> tuple[Sequence[Row[Any]], PageLinks]:
@@ -120,29 +95,24 @@ async def page(
     if caller.is_customer and by_staff_field:
         raise Forbidden("Only staff may filter or sort by that")
     column, descending = SORTS[query.sort]
-    place = _parse(query) if query.cursor is not None else None
+    place = keyset.parse(query.cursor, query) if query.cursor is not None else None
     forwards = place is None or place.forwards
     downwards = descending is forwards
     statement = summaries().where(visible_to(caller), *_conditions(caller, query))
     if query.sort == "waiting_since":
         statement = statement.where(column.is_not(None))
     if place is not None:
-        statement = statement.where(_beyond(column, place, downwards=downwards))
+        statement = statement.where(
+            keyset.beyond(column, ChatSession.id, place, downwards=downwards)
+        )
     order = [key.desc() if downwards else key.asc() for key in (column, ChatSession.id)]
     limit = min(query.limit, MOST)
     found = (await db.execute(statement.order_by(*order).limit(limit + 1))).all()
     rows, more = list(found[:limit]), len(found) > limit
     if not forwards:
         rows.reverse()
-    return rows, _links(query, rows, more=more, place=place)
-
-
-def _beyond(column: Any, place: Place, *, downwards: bool) -> ColumnElement[bool]:
-    if downwards:
-        nearer = column < place.value
-        return or_(nearer, and_(column == place.value, ChatSession.id < place.id))
-    nearer = column > place.value
-    return or_(nearer, and_(column == place.value, ChatSession.id > place.id))
+    keys = [(getattr(row, query.sort.removeprefix("-")), row.id) for row in rows]
+    return rows, keyset.links(query, keys, more=more, place=place)
 
 
 def _conditions(caller: Caller, query: SessionQuery) -> list[ColumnElement[bool]]:
@@ -185,42 +155,3 @@ def _held_by(caller: Caller, query: SessionQuery) -> list[ColumnElement[bool]]:
     if query.assignee_id not in (None, "me", "none"):
         conditions.append(ChatSession.assignee_id == UUID(query.assignee_id))
     return conditions
-
-
-def _links(
-    query: SessionQuery, rows: list[Row[Any]], *, more: bool, place: Place | None
-) -> PageLinks:
-    forwards = place is None or place.forwards
-    after = more if forwards else place is not None
-    before = place is not None if forwards else more
-    return PageLinks(
-        next_cursor=_cursor(query, rows[-1], forwards=True) if rows and after else None,
-        prev_cursor=(_cursor(query, rows[0], forwards=False) if rows and before else None),
-        has_more=more,
-    )
-
-
-def _cursor(query: SessionQuery, row: Row[Any], *, forwards: bool) -> str:
-    value = getattr(row, query.sort.removeprefix("-")).isoformat()
-    parts = [value, row.id.hex, forwards, _fingerprint(query)]
-    return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
-
-
-def _parse(query: SessionQuery) -> Place:
-    text = query.cursor or ""
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        value, row_id, forwards, fingerprint = orjson.loads(raw)
-        moment = _to_utc(_TIME.validate_python(value))
-        place = Place(moment, UUID(row_id), bool(forwards))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise CursorInvalid() from error
-    if fingerprint != _fingerprint(query):
-        raise CursorFilterMismatch()
-    return place
-
-
-def _fingerprint(query: SessionQuery) -> str:
-    """A hash of all that decides which rows are in the list and in which order."""
-    filters = query.model_dump(mode="json", exclude={"limit", "cursor"})
-    return hashlib.sha256(orjson.dumps(filters)).hexdigest()[:16]

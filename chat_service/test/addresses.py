@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
+from uuid import UUID
 
 import httpx2
 from quart import Quart
@@ -14,7 +15,7 @@ from chat_service.app import create_app
 from chat_service.config import Auth, Config, Log
 from chat_service.operations.openapi import build_document
 from chat_service.schema import Role
-from chat_service.test.builders import PASSWORD, Json, Person, Workspace, message, unique
+from chat_service.test.builders import ORIGIN, PASSWORD, Json, Person, Workspace, message, unique
 from chat_service.web import Who, documented
 
 _VARIABLE: Final = re.compile("<(?:[^:>]*:)?([^>]+)>")
@@ -31,8 +32,18 @@ class Stage:
     key: Person
     session_id: str
     message_id: str
-    key_id: str = "0199a1c2-7c1e-7d0b-9a55-0d6c2f1b7e10"
+    inbox_id: str
+    key_id: str
+    """Of a key that may be revoked: nobody on the stage calls with it."""
+    signing_key_id: str = "0199a1c2-7c1e-7d0b-9a55-0d6c2f1b7e10"
     """Of the inbox, as far as it has one."""
+
+    @property
+    def platform(self) -> Person:
+        """Whoever runs the installation."""
+        token = self.workspace.service.config.auth.platform_token
+        assert token is not None
+        return Person(self.workspace.client, token.get_secret_value(), "")
 
     def path(self, address: str) -> str:
         """The path of an address, with what stands on this stage."""
@@ -40,8 +51,9 @@ class Stage:
             "session_id": self.session_id,
             "message_id": self.message_id,
             "inbox_key": self.workspace.inbox_key,
-            "inbox_id": self.workspace.inbox.id,
+            "inbox_id": self.inbox_id,
             "key_id": self.key_id,
+            "signing_key_id": self.signing_key_id,
             "customer_id": self.customer.id,
             "code": "not_found",
             "name": "pages.css",
@@ -102,6 +114,16 @@ BODIES: Final[dict[str, Callable[[Stage], Json]]] = {
     "PATCH /v1/sessions/{session_id}/messages/{message_id}": lambda stage: {
         "content": {"type": "text", "text": "Other words"}
     },
+    "PATCH /v1/workspace": lambda stage: {"name": "Example Shop"},
+    "POST /v1/workspaces": lambda stage: {
+        "slug": f"w-{unique()}",
+        "name": "Example Shop",
+        "owner_email": "owner@example.org",
+        "owner_name": "Olivia Owner",
+    },
+    "POST /v1/inboxes": lambda stage: {"name": "Website", "allowed_origins": [ORIGIN]},
+    "PATCH /v1/inboxes/{inbox_id}": lambda stage: {"name": "Shop"},
+    "POST /v1/api-keys": lambda stage: {"name": "Shop", "scopes": ["messages:write"]},
 }
 
 
@@ -128,6 +150,8 @@ async def build_stage(workspace: Workspace) -> Stage:
         key=await workspace.key(),
         session_id=begun["session"]["id"],
         message_id=begun["message"]["id"],
+        inbox_id=str(workspace.inbox.id),
+        key_id=str(UUID((await workspace.key()).id)),
     )
 
 
@@ -172,5 +196,5 @@ def caller_of(address: str) -> str:
     who = who_of(address)
     if "{message_id}" in address or Who.PUBLIC in who:
         return "customer"
-    kinds = {"key": Who.KEY, "agent": Who.AGENT, "customer": Who.CUSTOMER}
+    kinds = {"key": Who.KEY, "agent": Who.AGENT, "customer": Who.CUSTOMER, "platform": Who.PLATFORM}
     return next(name for name, kind in kinds.items() if kind in who)

@@ -21,6 +21,7 @@ from chat_service.test.postgres import FreshDatabase
 
 pytest_plugins = ["chat_service.test.nats", "chat_service.test.postgres"]
 METRICS_TOKEN = "0123456789abcdef0123456789abcdef"
+PLATFORM_TOKEN = "fedcba9876543210fedcba9876543210"
 
 
 def config_of(url: str, folder: Path, *, profile: str = "fast", broker: str = "") -> Config:
@@ -35,6 +36,7 @@ def config_of(url: str, folder: Path, *, profile: str = "fast", broker: str = ""
             hash_memory_kib=64,
             hash_rounds=1,
             recheck_seconds=0,
+            platform_token=Secret(PLATFORM_TOKEN),
         ),
         log=Log(level="warning"),
     )

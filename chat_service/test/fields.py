@@ -75,7 +75,7 @@ def changed(stage: Stage, address: str, field: Field, value: Any) -> Json:
     inner: Any = body
     for name, following in zip(place, (*place[1:], ""), strict=True):
         if name == IN_LIST:
-            inner.append(value)
+            inner[:] = [value]
         elif following:
             inner = inner.setdefault(name, [] if following == IN_LIST else _around(stage, name))
         else:

@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import chat_service
 
 ROOT = Path(chat_service.__file__).parent
@@ -50,6 +52,7 @@ def test_no_function_imports_for_itself() -> None:
     assert inside == []
 
 
+@pytest.mark.asvs("11.5.1")
 def test_secrets_come_from_secrets() -> None:
     weak = {("random", ""), ("uuid", "uuid1"), ("uuid", "uuid4")}
     found = [name(path) for path, tree in trees() if imported(tree) & weak]

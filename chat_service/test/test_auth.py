@@ -53,6 +53,8 @@ async def test_the_scheme_is_read_without_case(workspace: Workspace) -> None:
     assert (await workspace.client.get("/v1/sessions", headers=headers)).status_code == 200
 
 
+@pytest.mark.asvs("14.2.1")
+@pytest.mark.api_top10("API2")
 async def test_a_token_in_a_cookie_or_address_opens_nothing(workspace: Workspace) -> None:
     token = (await workspace.agent()).token
     get = workspace.client.get
@@ -102,6 +104,7 @@ async def test_a_clock_that_was_turned_back_opens_nothing_that_was_revoked(
     assert await status(customer) == 401
 
 
+@pytest.mark.asvs("7.4.2")
 async def test_a_deactivated_agent_has_no_token(workspace: Workspace) -> None:
     agent = await workspace.agent()
     assert await status(agent) == 200
@@ -128,6 +131,8 @@ async def test_an_opaque_token_with_one_other_part_is_none(
             assert await status(agent, "_".join(forged)) == 401, forged
 
 
+@pytest.mark.asvs("8.4.1")
+@pytest.mark.api_top10("API2")
 async def test_a_token_means_nothing_in_another_workspace(workspace: Workspace) -> None:
     elsewhere = await build_workspace(workspace.service, workspace.client)
     for person in (await workspace.agent(), await workspace.key()):
@@ -207,6 +212,7 @@ async def test_revoked_tokens_stop_on_a_process_that_remembers_them(
                 await asyncio.sleep(0.02)
 
 
+@pytest.mark.asvs("8.3.2")
 async def test_of_many_requests_at_once_none_passes_with_a_revoked_token(
     workspace: Workspace,
 ) -> None:

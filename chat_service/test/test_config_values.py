@@ -30,9 +30,12 @@ def test_a_secret_file_that_is_not_there_is_named(load: Load, tmp_path: Path) ->
 
 def test_a_secret_has_a_length(load: Load) -> None:
     short = "s3cret-but-short"
-    lines = complaints(load, AUTH_SECRET_KEY=short, SERVER_METRICS_TOKEN=short)
+    lines = complaints(
+        load, AUTH_SECRET_KEY=short, AUTH_PLATFORM_TOKEN=short, SERVER_METRICS_TOKEN=short
+    )
     assert lines == [
         "auth.secret_key: must have at least 32 characters",
+        "auth.platform_token: must have at least 32 characters",
         "server.metrics_token: must have at least 32 characters",
     ]
 
@@ -98,7 +101,8 @@ def test_a_broker_is_shown_without_credentials(credentials: str) -> None:
 def test_secrets_are_masked_wherever_the_configuration_is_shown(load: Load) -> None:
     key, password = "k" * 40, "p4ss:w/ord"
     url = f"postgresql://user:{password}@host/name?password={password}&ssl=require"
-    loaded = load(AUTH_SECRET_KEY=key, SERVER_METRICS_TOKEN=key, DATABASE_URL=url)
+    tokens = {"SERVER_METRICS_TOKEN": key, "AUTH_PLATFORM_TOKEN": key}
+    loaded = load(AUTH_SECRET_KEY=key, DATABASE_URL=url, **tokens)
     for shown in (repr(loaded), str(loaded), repr(loaded.auth), str(loaded.auth.secret_key)):
         assert key not in shown
         assert password not in shown
@@ -184,4 +188,20 @@ def test_refuses_a_provider_it_cannot_use(
 def test_a_ping_later_than_the_next_one_stops_the_start(load: Load) -> None:
     assert complaints(load, REALTIME_HEARTBEAT_SECONDS="5", REALTIME_PONG_SECONDS="6") == [
         "realtime.pong_seconds: must not be more than realtime.heartbeat_seconds"
+    ]
+
+
+@pytest.mark.parametrize(
+    "contact", ["mailto:help@example.org", "https://example.org/security", "tel:+44-20-7946-0958"]
+)
+def test_a_contact_is_a_uri_of_a_kind_one_can_follow(load: Load, contact: str) -> None:
+    assert load(SECURITY_CONTACT=contact).security.contact == contact
+
+
+@pytest.mark.parametrize(
+    "contact", ["help@example.org", "http://example.org", "mailto:", "mailto:a@b\nExpires: 2099"]
+)
+def test_a_contact_that_is_none_stops_the_start(load: Load, contact: str) -> None:
+    assert complaints(load, SECURITY_CONTACT=contact) == [
+        "security.contact: must begin with mailto:, https:// or tel:"
     ]

@@ -88,6 +88,7 @@ async def test_pages_of_the_service_and_of_inboxes_may_open_sockets(origins: Ori
         assert await origins.allowed(origin, own=OWN)
 
 
+@pytest.mark.asvs("4.4.2")
 async def test_other_pages_may_not(origins: Origins) -> None:
     assert [page for page in OTHER_PAGES if await origins.allowed(page, own=OWN)] == []
 

@@ -31,6 +31,7 @@ MEMBERS = {
 }
 DATABASE_FREE = {
     "GET /": 404,
+    "GET /.well-known/security.txt": 404,
     "GET /asyncapi.json": 200,
     "GET /demo": 404,
     "GET /demo/credentials.json": 404,
@@ -189,6 +190,7 @@ def no_database(backend: str, service: Service, tmp_path: Path) -> Config:
 
 
 @pytest.mark.parametrize("address", addresses())
+@pytest.mark.asvs("16.5.2")
 async def test_without_a_database_every_address_that_needs_it_is_503(
     no_database: Config, stage: Stage, address: str
 ) -> None:
@@ -213,6 +215,7 @@ def no_tables(backend: str, tmp_path: Path, request: pytest.FixtureRequest) -> C
     return config_of(url, tmp_path)
 
 
+@pytest.mark.asvs("16.5.1", "16.5.4")
 async def test_a_fault_of_the_service_is_500_and_tells_nothing(
     no_tables: Config, workspace: Workspace
 ) -> None:

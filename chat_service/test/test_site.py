@@ -48,6 +48,8 @@ def cookie_of(response: httpx2.Response) -> tuple[str, str, set[str]]:
     return name, value, set(attributes)
 
 
+@pytest.mark.asvs("3.3.1", "3.3.2", "3.3.3", "3.3.4")
+@pytest.mark.api_top10("API2")
 async def test_a_login_by_cookie_tells_no_script_its_token(workspace: Workspace) -> None:
     response = await sign_in_here(workspace, await workspace.agent())
     assert (response.status_code, response.json()["access_token"]) == (200, None)
@@ -71,6 +73,8 @@ async def test_a_login_without_asking_for_one_sets_no_cookie(workspace: Workspac
 
 
 @pytest.mark.parametrize("origin", OTHER_PAGES)
+@pytest.mark.asvs("3.5.1")
+@pytest.mark.api_top10("API2")
 async def test_no_other_page_signs_a_browser_in(workspace: Workspace, origin: str | None) -> None:
     agent = await workspace.agent()
     before = await rows_of(workspace)
@@ -106,6 +110,7 @@ def test_there_are_writes_to_try() -> None:
 
 
 @pytest.mark.parametrize("address", WRITES)
+@pytest.mark.asvs("3.5.1")
 async def test_a_write_by_cookie_needs_a_page_of_the_service(
     workspace: Workspace, address: str
 ) -> None:
@@ -159,6 +164,7 @@ async def test_a_cookie_is_an_agents_and_nobody_elses(workspace: Workspace) -> N
         assert (await browser.get("/v1/sessions")).status_code == 401, name
 
 
+@pytest.mark.asvs("7.4.1", "7.4.2")
 async def test_a_cookie_ends_with_its_login(workspace: Workspace) -> None:
     gone, ended = await workspace.agent(), await workspace.agent()
     browsers = [await browse(workspace, agent) for agent in (gone, ended)]

@@ -68,6 +68,7 @@ async def rows(place: Workspace) -> Sequence[Ticket]:
         return (await db.scalars(query)).all()
 
 
+@pytest.mark.asvs("11.5.1")
 async def test_a_ticket_says_how_to_use_it(workspace: Workspace) -> None:
     response = await (await browse(workspace)).post(TICKETS)
     told = response.json()
@@ -151,6 +152,7 @@ async def test_no_other_page_is_given_a_ticket(workspace: Workspace) -> None:
     assert await rows(workspace) == []
 
 
+@pytest.mark.asvs("4.4.4")
 async def test_a_ticket_is_worth_nothing_once_its_login_has_ended(
     workspace: Workspace, door: Door
 ) -> None:

@@ -68,6 +68,8 @@ async def test_a_token_made_by_hand_as_the_service_makes_it_is_good(
 
 
 @pytest.mark.parametrize("name", ["none", "None", "NONE", "nOnE", "", None])
+@pytest.mark.asvs("9.1.1", "9.1.2")
+@pytest.mark.api_top10("API2")
 async def test_refuses_a_token_without_signature(ada: Person, name: str | None) -> None:
     header, claims = ada.token.split(".")[:2]
     unsigned = packed(json.dumps({**HEADER, "alg": name}).encode())
@@ -87,6 +89,8 @@ async def test_the_secret_key_itself_signs_nothing(service: Service, ada: Person
 
 
 @pytest.mark.parametrize(("name", "digest"), [("HS384", hashlib.sha384), ("HS512", hashlib.sha512)])
+@pytest.mark.asvs("9.1.2")
+@pytest.mark.api_top10("API2")
 async def test_refuses_another_algorithm_with_the_right_key(
     service: Service, ada: Person, name: str, digest: Callable[..., Any]
 ) -> None:
@@ -103,12 +107,15 @@ async def test_refuses_another_algorithm_with_the_right_key(
         {"x5u": "https://evil.example/cert"},
     ],
 )
+@pytest.mark.asvs("9.1.3")
+@pytest.mark.api_top10("API2")
 async def test_takes_no_key_from_the_token(ada: Person, extra: Json) -> None:
     for key in (b"mine" * 8, b""):
         assert await status(ada, signed({**HEADER, **extra}, claims_of(ada), key)) == 401
 
 
 @pytest.mark.parametrize("typ", ["JWT", "jwt", "", None])
+@pytest.mark.asvs("9.2.2")
 async def test_a_token_of_another_purpose_is_none(
     service: Service, ada: Person, typ: str | None
 ) -> None:
@@ -149,6 +156,8 @@ WRONG: list[Json] = [
 
 
 @pytest.mark.parametrize("change", WRONG)
+@pytest.mark.asvs("9.2.1", "9.2.3")
+@pytest.mark.api_top10("API2")
 async def test_refuses_wrong_claims_under_a_good_signature(
     service: Service, ada: Person, change: Json
 ) -> None:
@@ -179,6 +188,7 @@ async def test_two_good_tokens_make_no_third(workspace: Workspace, ada: Person) 
         assert await status(ada, f"{header}.{other.token.split('.')[1]}.{signature}") == 401
 
 
+@pytest.mark.asvs("9.1.1")
 async def test_a_changed_signature_is_refused(ada: Person) -> None:
     words, _, signature = ada.token.rpartition(".")
     first = "B" if signature[0] == "A" else "A"

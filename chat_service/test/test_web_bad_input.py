@@ -58,6 +58,7 @@ async def test_what_is_no_object_is_refused(stage: Stage, address: str) -> None:
 
 @REFUSED_UNREAD
 @pytest.mark.parametrize("address", BODIES)
+@pytest.mark.api_top10("API4")
 async def test_a_body_larger_than_allowed_is_413(stage: Stage, address: str) -> None:
     before = await rows_of(stage.workspace)
     for size in (100_001, 1_000_000):

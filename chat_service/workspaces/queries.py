@@ -1,5 +1,7 @@
 """Find workspaces."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,10 +18,22 @@ async def by_slug(db: AsyncSession, slug: str | None) -> Workspace | None:
     return found[0] if len(found) == 1 else None
 
 
-async def is_known(db: AsyncSession, workspace_id: WorkspaceId) -> bool:
-    """Whether there is a workspace of that id."""
-    query = select(Workspace.id).where(Workspace.id == workspace_id)
-    return (await db.scalar(query)) is not None
+async def by_id(db: AsyncSession, workspace_id: WorkspaceId) -> Workspace | None:
+    """The workspace of an id that somebody sent; None where there is none."""
+    return await db.get(Workspace, workspace_id)
+
+
+async def own(db: AsyncSession, workspace_id: WorkspaceId, *, lock: bool = False) -> Workspace:
+    """The workspace of a caller, for writing with `lock`."""
+    query = select(Workspace).where(Workspace.id == workspace_id)
+    if lock:
+        query = query.with_for_update(key_share=True)
+    return (await db.scalars(query)).one()
+
+
+async def every_id(db: AsyncSession) -> Sequence[WorkspaceId]:
+    """The workspaces of the installation, oldest first."""
+    return (await db.scalars(select(Workspace.id).order_by(Workspace.created_at))).all()
 
 
 async def exist(db: AsyncSession) -> bool:

@@ -1,11 +1,16 @@
-"""Make a workspace."""
+"""Make a workspace, and give it another name."""
 
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chat_service.audit import services as audit
+from chat_service.audit.acts import Act
+from chat_service.audit.services import Target
+from chat_service.auth import Caller
 from chat_service.model import FeedHead, Workspace
 from chat_service.schema import WorkspaceId, new_id
+from chat_service.workspaces import queries
 
 
 async def create(db: AsyncSession, *, slug: str, name: str, now: datetime) -> Workspace:
@@ -15,4 +20,22 @@ async def create(db: AsyncSession, *, slug: str, name: str, now: datetime) -> Wo
     await db.flush()
     db.add(FeedHead(workspace_id=workspace.id, pos=0, last_id=None, floor=0))
     await db.flush()
+    return workspace
+
+
+async def rename(db: AsyncSession, caller: Caller, name: str | None, *, now: datetime) -> Workspace:
+    """Give the caller's workspace another name; None or the same one changes and notes nothing."""
+    workspace = await queries.own(db, caller.workspace_id, lock=True)
+    if name is not None and name != workspace.name:
+        workspace.name = name
+        audit.record(
+            db,
+            workspace.id,
+            caller.actor,
+            Act.WORKSPACE_UPDATED,
+            now=now,
+            target=Target("workspace", workspace.id),
+            fields=["name"],
+            token_id=caller.token_id,
+        )
     return workspace

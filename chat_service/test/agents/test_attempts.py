@@ -33,6 +33,8 @@ def addresses() -> list[str]:
     return [f"198.51.{number // 250}.{number % 250 + 1}" for number in range(AT_ONCE)]
 
 
+@pytest.mark.asvs("6.3.1")
+@pytest.mark.api_top10("API2")
 async def test_concurrent_guessing_of_an_account_gets_exactly_the_allowed_tries(
     workspace: Workspace, bob: Person
 ) -> None:
@@ -42,6 +44,8 @@ async def test_concurrent_guessing_of_an_account_gets_exactly_the_allowed_tries(
     assert await knows(workspace, email_of(bob), "203.0.113.9") == 429
 
 
+@pytest.mark.asvs("6.3.1")
+@pytest.mark.api_top10("API2")
 async def test_concurrent_guessing_from_an_address_gets_exactly_the_allowed_tries(
     workspace: Workspace, bob: Person
 ) -> None:
@@ -126,6 +130,7 @@ async def test_retry_after_tells_when_the_next_try_counts(
 @pytest.mark.parametrize(
     "header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP", "True-Client-IP"]
 )
+@pytest.mark.asvs("4.1.3", "15.3.4")
 async def test_a_header_gives_no_other_address(workspace: Workspace, header: str) -> None:
     numbers = count(1)
 

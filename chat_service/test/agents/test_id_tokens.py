@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from chat_service.agents.id_tokens import Expected, Refused, UnknownKey, keys_of, subject_of
+from chat_service.agents.oidc.id_tokens import Expected, Refused, UnknownKey, keys_of, subject_of
 from chat_service.test.agents.provider import (
     by_secret,
     changed,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from chat_service.agents.oidc_flow import Flow, Purpose, new_flow, seal, state_of, unseal
+from chat_service.agents.oidc.flow import Flow, Purpose, new_flow, seal, state_of, unseal
 from chat_service.schema import WorkspaceId
 from chat_service.tokens import Keys
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chat_service.agents.oidc_flow import Purpose, new_flow
-from chat_service.agents.oidc_provider import AT_ONCE, Provider
+from chat_service.agents.oidc.flow import Purpose, new_flow
+from chat_service.agents.oidc.provider import AT_ONCE, Provider
 from chat_service.app import Service
 from chat_service.errors import Overloaded, ProviderUnavailable
 from chat_service.schema import Outcome, utc_now

@@ -24,6 +24,7 @@ async def test_nobody_has_no_password_at_all() -> None:
         assert not await passwords.fits(None, guess)
 
 
+@pytest.mark.asvs("11.4.2")
 async def test_equal_passwords_are_stored_differently() -> None:
     passwords = Passwords(CHEAP)
     first, second = await asyncio.gather(passwords.hash("same"), passwords.hash("same"))
@@ -31,6 +32,7 @@ async def test_equal_passwords_are_stored_differently() -> None:
     assert first.startswith("$argon2id$v=19$m=64,t=1,p=1$")
 
 
+@pytest.mark.asvs("11.4.2")
 async def test_the_usual_cost_is_the_recommended_one() -> None:
     assert "m=19456,t=2,p=1" in await Passwords(Auth()).hash("x")
 

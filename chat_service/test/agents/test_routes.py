@@ -45,6 +45,8 @@ async def test_the_case_of_an_email_is_no_matter(workspace: Workspace) -> None:
     assert (await workspace.client.post("/v1/auth/sign-in", json=body)).status_code == 200
 
 
+@pytest.mark.asvs("6.3.8")
+@pytest.mark.api_top10("API2")
 async def test_known_and_unknown_accounts_answer_alike(workspace: Workspace) -> None:
     bob, gone = await workspace.agent(), await workspace.agent()
     await deactivate(workspace, gone)
@@ -62,6 +64,7 @@ async def test_known_and_unknown_accounts_answer_alike(workspace: Workspace) -> 
     assert answers[0][1]["code"] == "invalid_grant"
 
 
+@pytest.mark.asvs("6.3.8")
 async def test_known_and_unknown_accounts_are_limited_alike(workspace: Workspace) -> None:
     bob = await workspace.agent()
     known = body_of(workspace, bob, password="wrong")
@@ -149,6 +152,7 @@ async def test_no_secret_of_a_token_is_stored(workspace: Workspace) -> None:
     assert not [secret for secret in secrets for row in stored if secret in row]
 
 
+@pytest.mark.asvs("7.4.1")
 async def test_signing_out_ends_this_token_and_no_other(workspace: Workspace) -> None:
     bob = await workspace.agent()
     response = await workspace.client.post("/v1/auth/sign-in", json=body_of(workspace, bob))

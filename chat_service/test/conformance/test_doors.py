@@ -48,6 +48,7 @@ async def welcome(socket: Socket, **hello: Any) -> Json | int:
 
 @pytest.mark.conformance(61)
 @pytest.mark.parametrize("origin", [EVIL, "null", f"{ORIGIN}.evil.example", ORIGIN + ":8443"])
+@pytest.mark.asvs("4.4.2")
 async def test_bad_origin_is_403_before_upgrade_even_with_ticket(
     address: Address, workspace: Workspace, origin: str
 ) -> None:
@@ -69,6 +70,8 @@ async def test_bad_origin_is_403_before_upgrade_even_with_ticket(
 
 
 @pytest.mark.conformance(62)
+@pytest.mark.asvs("4.4.3")
+@pytest.mark.api_top10("API2")
 async def test_cookie_alone_never_authenticates_websocket(
     address: Address, workspace: Workspace
 ) -> None:
@@ -84,6 +87,7 @@ async def test_cookie_alone_never_authenticates_websocket(
 
 
 @pytest.mark.conformance(63)
+@pytest.mark.asvs("4.4.3", "4.4.4")
 async def test_ticket_is_single_use_and_expires_30s(
     address: Address, workspace: Workspace, clock: TurningClock
 ) -> None:

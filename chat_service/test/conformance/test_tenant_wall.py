@@ -8,6 +8,7 @@ import pytest
 from chat_service.test.builders import PASSWORD, Json, Person, Workspace, message, unique
 from chat_service.test.conformance.scene import Scene
 from chat_service.test.conformance.sqllog import watching, without_tenant
+from chat_service.test.conftest import PLATFORM_TOKEN
 from chat_service.test.customers.site import DEVICE, Site, keys_path, site_of
 from chat_service.test.sessions.calls import agent_ref
 
@@ -43,9 +44,9 @@ def arriving(scene: Scene, visitor: Person, site: Site) -> list[Step]:
         ("arrivals.create_customer", customer, "POST", inbox, {}),
         ("arrivals.create_customer", key, "POST", inbox, shown[0]),
         ("arrivals.create_customer", visitor, "POST", inbox, shown[1]),
-        ("inbox_keys.list_inbox_keys", boss, "GET", keys, None),
-        ("inbox_keys.create_inbox_key", boss, "POST", keys, {"algorithm": "HS256"}),
-        ("inbox_keys.revoke_inbox_key", boss, "DELETE", f"{keys}/{UUID(site.kid)}", None),
+        ("signing.list_inbox_keys", boss, "GET", keys, None),
+        ("signing.create_inbox_key", boss, "POST", keys, {"algorithm": "HS256"}),
+        ("signing.revoke_inbox_key", boss, "DELETE", f"{keys}/{UUID(site.kid)}", None),
         ("customers.get_me", customer, "GET", me, None),
         ("customers.patch_me", customer, "PATCH", me, ada),
         ("customers.get_customer", bob, "GET", person, None),
@@ -103,12 +104,39 @@ def walk(workspace: Workspace, scene: Scene, visitor: Person, site: Site) -> lis
             {"availability": "away"},
         ),
         ("events.list_events", key, "GET", "/v1/events", None),
+        *administration(workspace, scene),
         ("tickets.create_ticket", bob, "POST", "/v1/realtime/tickets", {}),
         ("auth.sign_out", bob, "POST", "/v1/auth/sign-out", {}),
         ("auth.sign_out", customer, "POST", "/v1/auth/sign-out", {}),
     ]
 
 
+def administration(workspace: Workspace, scene: Scene) -> list[Step]:
+    """What an owner manages; the key of the scene is revoked."""
+    boss = scene.boss
+    platform = Person(boss.client, PLATFORM_TOKEN, "")
+    founding = {"slug": f"w-{unique()}", "name": "Shop", "owner_email": "eve@example.org"}
+    founding["owner_name"] = "Eve"
+    inbox, key = f"/v1/inboxes/{workspace.inbox.id}", {"name": "Shop", "role": "bot"}
+    entries = "/v1/audit-entries?action=inbox.updated&target_type=inbox&after=2020-01-01T00:00:00Z"
+    revoked = f"/v1/api-keys/{UUID(scene.key.id)}"
+    return [
+        ("founding.create_workspace", platform, "POST", "/v1/workspaces", founding),
+        ("workspaces.get_workspace", boss, "GET", "/v1/workspace", None),
+        ("workspaces.patch_workspace", boss, "PATCH", "/v1/workspace", {"name": "Shop"}),
+        ("inboxes.list_inboxes", boss, "GET", "/v1/inboxes", None),
+        ("inboxes.create_inbox", boss, "POST", "/v1/inboxes", {"name": "Shop"}),
+        ("inboxes.get_inbox", boss, "GET", inbox, None),
+        ("inboxes.patch_inbox", boss, "PATCH", inbox, {"reply_claims": True, "name": "Shop"}),
+        ("keys.create_api_key", boss, "POST", "/v1/api-keys", key),
+        ("keys.list_api_keys", boss, "GET", "/v1/api-keys", None),
+        ("keys.revoke_api_key", boss, "DELETE", revoked, None),
+        ("workspaces.list_audit_entries", boss, "GET", entries, None),
+    ]
+
+
+@pytest.mark.asvs("8.4.1")
+@pytest.mark.api_top10("API1")
 async def test_every_statement_names_the_tenant(
     workspace: Workspace, scene: Scene, visitor: Person, site: Site
 ) -> None:

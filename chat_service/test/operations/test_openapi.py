@@ -23,6 +23,7 @@ KINDS = {
     "agentToken": Who.AGENT,
     "agentCookie": Who.AGENT,
     "apiKey": Who.KEY,
+    "platformToken": Who.PLATFORM,
 }
 WITHOUT_BODY = {"202", "204", "304"}
 

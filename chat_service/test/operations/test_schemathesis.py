@@ -37,6 +37,7 @@ MEANINGS: Final = {
     "missing",  # whose session a member of staff starts
     "past",  # the end of a block
     "private_key",
+    "one_of_two",  # a key has either scopes or a role
     "reserved",
     "too_long",  # in bytes
     "too_many",

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import update
 
 from chat_service.model import Token
@@ -79,6 +80,7 @@ async def test_a_console_goes_on_by_a_ticket_of_its_device(
         assert await socket.closed() == 4501
 
 
+@pytest.mark.asvs("8.3.2")
 async def test_nothing_of_the_log_follows_the_moment_a_right_has_ended(
     address: Address, workspace: Workspace
 ) -> None:

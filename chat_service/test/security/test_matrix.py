@@ -103,6 +103,8 @@ async def answered(world: World, address: str, cell: Cell) -> int:
 @pytest.mark.parametrize(
     "address", TABLE, ids=[f"{address} {len(cells)} cells" for address, cells in CELLS.items()]
 )
+@pytest.mark.asvs("8.2.1", "8.2.2", "8.4.1")
+@pytest.mark.api_top10("API1", "API5")
 async def test_everybody_is_answered_as_the_table_says(world: World, address: str) -> None:
     found = {}
     before = await rows_of(world.here), await rows_of(world.there)
@@ -115,6 +117,8 @@ async def test_everybody_is_answered_as_the_table_says(world: World, address: st
     assert {cell: status for cell, status in found.items() if status != cell.status} == {}
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_a_list_holds_what_may_be_read_and_nothing_else(
     workspace: Workspace, service: Service
 ) -> None:

@@ -42,6 +42,8 @@ async def asked(stage: Stage, address: str, session_id: str) -> httpx2.Response:
 
 
 @pytest.mark.parametrize("address", SESSION)
+@pytest.mark.asvs("2.2.1")
+@pytest.mark.api_top10("API1")
 async def test_what_is_no_id_is_404(stage: Stage, address: str) -> None:
     before = await rows_of(stage.workspace)
     for session_id in LITERAL:
@@ -51,6 +53,8 @@ async def test_what_is_no_id_is_404(stage: Stage, address: str) -> None:
 
 
 @pytest.mark.parametrize("address", SESSION)
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_sessions_of_others_are_like_none(
     stage: Stage, service: Service, client: httpx2.AsyncClient, address: str
 ) -> None:

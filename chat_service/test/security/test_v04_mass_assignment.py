@@ -29,6 +29,8 @@ def objects_of(body: Any, schema: Json, place: Place = ()) -> Iterator[tuple[Jso
 
 @limited_to("sqlite")
 @pytest.mark.parametrize("address", BODIES)
+@pytest.mark.asvs("15.3.3")
+@pytest.mark.api_top10("API3")
 async def test_every_column_is_refused_unless_it_is_a_field(stage: Stage, address: str) -> None:
     assert len(COLUMNS) > 50
     before = await rows_of(stage.workspace)

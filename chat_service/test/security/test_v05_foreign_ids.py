@@ -42,6 +42,8 @@ def test_every_kind_of_id_is_tried() -> None:
 
 
 @pytest.mark.parametrize("address", WITH_IDS)
+@pytest.mark.asvs("8.2.2", "8.4.1")
+@pytest.mark.api_top10("API1")
 async def test_a_foreign_id_is_like_one_that_does_not_exist(
     stage: Stage, elsewhere: Stage, address: str
 ) -> None:
@@ -58,6 +60,8 @@ async def test_a_foreign_id_is_like_one_that_does_not_exist(
 
 
 @pytest.mark.parametrize("name", ["inbox_id", "customer_id", "assignee_id"])
+@pytest.mark.asvs("8.4.1")
+@pytest.mark.api_top10("API1")
 async def test_a_foreign_id_filters_everything_out(
     stage: Stage, elsewhere: Stage, name: str
 ) -> None:

@@ -69,6 +69,7 @@ PARAMETERS = list(parameters())
 
 
 @pytest.mark.parametrize(("address", "name"), PARAMETERS)
+@pytest.mark.asvs("1.2.4")
 async def test_a_value_is_a_value(stage: Stage, address: str, name: str) -> None:
     before = await rows_of(stage.workspace)
     path = stage.path(address)

@@ -19,6 +19,7 @@ VALUES = ["null", "{}", "[]", "true", "1e400", "1" + "0" * 400, "-1", "1.5", '["
 
 @limited_to("sqlite")
 @pytest.mark.parametrize("address", BODIES)
+@pytest.mark.asvs("2.2.1", "2.2.2")
 async def test_another_type_in_place_of_text_is_422(stage: Stage, address: str) -> None:
     before = await rows_of(stage.workspace)
     for field in text_fields(address):

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from chat_service.inboxes import keys as inbox_keys
+from chat_service.inboxes.signing import keys as signing
 from chat_service.model import Customer
 from chat_service.schema import CustomerId, InboxId, TokenId, WorkspaceId, new_id, utc_now
 from chat_service.test.builders import Workspace
@@ -43,7 +43,7 @@ def access_tokens() -> Iterator[str]:
 
 SOURCES = {
     "secrets of keys, logins and tickets": lambda: (new_secret() for _ in range(MANY)),
-    "secrets of inboxes": lambda: (inbox_keys.new_secret() for _ in range(MANY)),
+    "secrets of inboxes": lambda: (signing.new_secret() for _ in range(MANY)),
     "refresh tokens": refresh_tokens,
     "access tokens": access_tokens,
 }

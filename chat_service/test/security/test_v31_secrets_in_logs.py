@@ -202,6 +202,7 @@ def tokens_of(stage: Stage) -> Iterator[str]:
     yield stage.customer.details["refresh_token"]
 
 
+@pytest.mark.asvs("16.2.5")
 async def test_nothing_that_somebody_said_or_holds_is_logged(scene: Scene, backend: str) -> None:
     await talk(scene)
     await stumble(scene)
@@ -216,6 +217,7 @@ async def test_nothing_that_somebody_said_or_holds_is_logged(scene: Scene, backe
     assert "Traceback" not in log
 
 
+@pytest.mark.asvs("16.2.1", "16.3.4")
 async def test_the_log_tells_of_every_request_by_its_id(scene: Scene, backend: str) -> None:
     await stumble(scene)
     await say_nonsense(scene)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from typing import Final
+from uuid import UUID
 
 from chat_service.app import Service
 from chat_service.schema import Role
@@ -29,6 +30,8 @@ class Target:
     inbox_key: str
     inbox_id: str
     key_id: str
+    """Of an API key that may be revoked."""
+    signing_key_id: str
 
 
 @dataclass
@@ -39,14 +42,16 @@ class World:
     there: Workspace
     people: dict[str, Person]
     targets: dict[str, Target]
-    keys: dict[str, str]
+    spare_keys: dict[str, str]
+    """The id of an API key for each of the workspaces."""
+    signing_keys: dict[str, str]
     """A key of the inbox of each workspace, which has room for one more."""
 
     async def target(self, kind: str) -> Target:
         """A new session of a kind, in the state its kind says."""
         if kind == "missing":
             inbox_key = f"{self.here.inbox_key[:-32]}{MISSING.replace('-', '')}"
-            return Target(MISSING, MISSING, MISSING, inbox_key, MISSING, MISSING)
+            return Target(MISSING, MISSING, MISSING, inbox_key, MISSING, MISSING, MISSING)
         customer = self.people[CUSTOMER_OF[kind]]
         begun = await customer.start()
         if kind in HELD_BY:
@@ -54,8 +59,15 @@ class World:
             assert (await self.people[HELD_BY[kind]].post(path)).status_code == 200
         workspace = self.there if kind == "foreign" else self.here
         session_id, message_id = begun["session"]["id"], begun["message"]["id"]
-        inbox_id, key_id = str(workspace.inbox.id), self.keys[workspace.slug]
-        return Target(session_id, message_id, customer.id, workspace.inbox_key, inbox_id, key_id)
+        return Target(
+            session_id,
+            message_id,
+            customer.id,
+            workspace.inbox_key,
+            str(workspace.inbox.id),
+            self.spare_keys[workspace.slug],
+            self.signing_keys[workspace.slug],
+        )
 
     async def somebody(self, target: Target) -> Target:
         """The same, but for a customer of his own, to whom anything may be done."""
@@ -89,6 +101,9 @@ class World:
             key=self.people["key"],
             session_id=target.session_id,
             message_id=target.message_id,
+            inbox_id=target.inbox_id,
+            key_id=target.key_id,
+            signing_key_id=target.signing_key_id,
         )
 
 
@@ -96,11 +111,12 @@ async def build_world(here: Workspace, service: Service) -> World:
     """Two workspaces, their people, and a target of each kind."""
     there = await build_workspace(service, here.client)
     people = {name: await person(name, here, there) for name in PEOPLE}
-    keys = {
+    spare = {place.slug: str(UUID((await place.key()).id)) for place in (here, there)}
+    signing = {
         here.slug: await key_of(here, people["key"]),
         there.slug: await key_of(there, people["foreign_key"]),
     }
-    world = World(here, there, people, {}, keys)
+    world = World(here, there, people, {}, spare, signing)
     for kind in (*CUSTOMER_OF, "missing"):
         world.targets[kind] = await world.target(kind)
     return world

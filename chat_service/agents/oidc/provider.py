@@ -16,8 +16,15 @@ import httpx2
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from chat_service.agents.id_tokens import Expected, Keys, Refused, UnknownKey, keys_of, subject_of
-from chat_service.agents.oidc_flow import Flow
+from chat_service.agents.oidc.flow import Flow
+from chat_service.agents.oidc.id_tokens import (
+    Expected,
+    Keys,
+    Refused,
+    UnknownKey,
+    keys_of,
+    subject_of,
+)
 from chat_service.config import LOCAL_URL, SECURE_URL, Oidc
 from chat_service.errors import InvalidGrant, Overloaded, ProviderUnavailable
 from chat_service.schema import Clock

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from quart import Blueprint, Response, request
 
-from chat_service.agents import identities, oidc
-from chat_service.agents.oidc_flow import LIFETIME, Purpose, unseal
-from chat_service.agents.oidc_provider import Provider
-from chat_service.agents.oidc_transport import (
+from chat_service.agents.oidc import identities
+from chat_service.agents.oidc import services as oidc
+from chat_service.agents.oidc.flow import LIFETIME, Purpose, unseal
+from chat_service.agents.oidc.provider import Provider
+from chat_service.agents.oidc.transport import (
     FinishOidc,
     Identities,
     IdentityView,

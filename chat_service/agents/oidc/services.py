@@ -15,9 +15,10 @@ from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service import metrics
-from chat_service.agents import attempts, identities
-from chat_service.agents.oidc_flow import Flow, Purpose, new_flow, seal, state_of
-from chat_service.agents.oidc_provider import Provider, refused
+from chat_service.agents import attempts
+from chat_service.agents.oidc import identities
+from chat_service.agents.oidc.flow import Flow, Purpose, new_flow, seal, state_of
+from chat_service.agents.oidc.provider import Provider, refused
 from chat_service.agents.services import new_login
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
@@ -94,7 +95,7 @@ async def invitation_of(
             *_good_invitation(now),
         )
         async with looking() as db:
-            if await workspaces.is_known(db, given.workspace_id):
+            if await workspaces.by_id(db, given.workspace_id) is not None:
                 workspace_id, found = given.workspace_id, await db.scalar(query)
     async with one_try(config, workspace_id, address=address, now=now):
         if found is None:

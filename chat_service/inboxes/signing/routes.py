@@ -8,8 +8,8 @@ from quart import Blueprint, Response
 from chat_service.auth import require
 from chat_service.errors import NotFound, TooMany
 from chat_service.events.transaction import reading, transaction
-from chat_service.inboxes import keys
-from chat_service.inboxes.keys_transport import (
+from chat_service.inboxes.signing import keys
+from chat_service.inboxes.signing.transport import (
     CreatedInboxKey,
     InboxKeyList,
     InboxKeyView,
@@ -20,7 +20,7 @@ from chat_service.schema import KeyAlgorithm, Permission
 from chat_service.transport import Query
 from chat_service.web import Who, answer, caller, document, now, parse, query, shared
 
-blueprint = Blueprint("inbox_keys", __name__, url_prefix="/v1/inboxes")
+blueprint = Blueprint("signing", __name__, url_prefix="/v1/inboxes")
 STAFF = Who.AGENT | Who.KEY
 
 
@@ -58,9 +58,9 @@ async def create_inbox_key(inbox_id: UUID) -> Response:
     return answer(CreatedInboxKey(key=_view(key), secret=secret), 201)
 
 
-@blueprint.delete("/<uuid:inbox_id>/keys/<uuid:key_id>")
+@blueprint.delete("/<uuid:inbox_id>/keys/<uuid:signing_key_id>")
 @document(STAFF, answers={204: None}, errors=[NotFound])
-async def revoke_inbox_key(inbox_id: UUID, key_id: UUID) -> Response:
+async def revoke_inbox_key(inbox_id: UUID, signing_key_id: UUID) -> Response:
     """End a key: nothing it signed is believed any more. Customers who came by it stay signed in."""
     query(Query)
     who = await caller()
@@ -70,7 +70,7 @@ async def revoke_inbox_key(inbox_id: UUID, key_id: UUID) -> Response:
             db,
             who.workspace_id,
             inbox_id,
-            key_id,
+            signing_key_id,
             actor=who.actor,
             now=now(),
             token_id=who.token_id,

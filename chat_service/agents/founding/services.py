@@ -1,0 +1,54 @@
+"""Make a workspace and invite its owner, all or nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chat_service.agents.invitations import invite
+from chat_service.audit import services as audit
+from chat_service.audit.acts import Act
+from chat_service.audit.services import NOBODY, Target
+from chat_service.errors import SlugTaken
+from chat_service.model import Agent, Workspace
+from chat_service.schema import Role
+from chat_service.workspaces import services as workspaces
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A workspace with its owner, and the token of his invitation."""
+
+    workspace: Workspace
+    owner: Agent
+    token: str
+
+
+async def make(db: AsyncSession, *, slug: str, name: str, now: datetime) -> Workspace:
+    """A workspace that nobody is in yet; raises SlugTaken."""
+    try:
+        workspace = await workspaces.create(db, slug=slug, name=name, now=now)
+    except IntegrityError:
+        raise SlugTaken(f"There is a workspace {slug}") from None
+    audit.record(
+        db,
+        workspace.id,
+        NOBODY,
+        Act.WORKSPACE_CREATED,
+        now=now,
+        target=Target("workspace", workspace.id),
+        fields=["name", "slug"],
+    )
+    return workspace
+
+
+async def found(
+    db: AsyncSession, *, slug: str, name: str, owner_email: str, owner_name: str, now: datetime
+) -> Founded:
+    """A workspace, and an owner who is invited; raises SlugTaken."""
+    workspace = await make(db, slug=slug, name=name, now=now)
+    owner, token = await invite(
+        db, workspace.id, NOBODY, email=owner_email, name=owner_name, role=Role.OWNER, now=now
+    )
+    return Founded(workspace, owner, token)

@@ -1,0 +1,68 @@
+"""The requirements of standards that tests show to hold, by id: what a marker may name.
+
+Ids are those of OWASP ASVS 5.0.0 and of the OWASP API Security Top 10 of 2023; the words are ours. An
+id stands here only as long as a test carries it.
+"""
+
+from typing import Final
+
+ASVS: Final = {
+    "1.2.4": "values are bound in SQL",
+    "2.2.1": "input is checked against what is expected",
+    "2.2.2": "input is checked by the server",
+    "3.3.1": "cookies are Secure",
+    "3.3.2": "cookies have a SameSite for their purpose",
+    "3.3.3": "cookies have the prefix __Host-",
+    "3.3.4": "a login's cookie is HttpOnly, and its value nowhere else",
+    "3.4.1": "HSTS",
+    "3.4.2": "CORS answers listed origins only",
+    "3.4.3": "a Content-Security-Policy on every answer",
+    "3.4.4": "nosniff on every answer",
+    "3.4.5": "a Referrer-Policy on every answer",
+    "3.4.6": "frame-ancestors on every answer",
+    "3.4.8": "a Cross-Origin-Opener-Policy on every page",
+    "3.5.1": "no request is forged across sites",
+    "3.5.2": "nothing that relies on a preflight goes without one",
+    "3.5.3": "what changes something is no safe method",
+    "3.5.8": "nothing is embedded by other sites",
+    "4.1.3": "headers of proxies are not taken from clients",
+    "4.4.2": "the Origin of a socket is checked before the upgrade",
+    "4.4.3": "sockets have dedicated tokens",
+    "4.4.4": "a socket's token comes from the login over HTTPS",
+    "6.3.1": "guessing passwords is limited",
+    "6.3.8": "known and unknown accounts are not told apart",
+    "7.4.1": "signing out and expiry end a login",
+    "7.4.2": "a deactivated account has no logins",
+    "8.2.1": "functions need their permission",
+    "8.2.2": "data needs the right to it",
+    "8.2.3": "fields need the right to them",
+    "8.3.2": "changes of rights hold at once",
+    "8.4.1": "tenants are apart",
+    "9.1.1": "a token's signature is checked",
+    "9.1.2": "algorithms of tokens are listed",
+    "9.1.3": "keys of tokens come from the configuration",
+    "9.2.1": "a token holds in its time",
+    "9.2.2": "a token is of the right type",
+    "9.2.3": "a token is for this service",
+    "11.4.2": "passwords are stored by argon2id",
+    "11.5.1": "secrets are random, of 128 bits and more",
+    "14.2.1": "no token in an address",
+    "15.3.1": "answers hold the fields they need",
+    "15.3.3": "no mass assignment",
+    "15.3.4": "the client's address cannot be made up",
+    "16.2.1": "entries tell when, where, who and what",
+    "16.2.5": "secrets are not logged",
+    "16.3.4": "unexpected errors are logged",
+    "16.4.2": "logs cannot be changed",
+    "16.5.1": "errors tell nothing of the inside",
+    "16.5.2": "the service stays safe without its database",
+    "16.5.4": "a last handler catches every error",
+}
+API_TOP10: Final = {
+    "API1": "broken object level authorization",
+    "API2": "broken authentication",
+    "API3": "broken object property level authorization",
+    "API4": "unrestricted resource consumption",
+    "API5": "broken function level authorization",
+    "API8": "security misconfiguration",
+}
