@@ -27,10 +27,12 @@ from typed_settings.types import OptionList, SettingsClass, SettingsDict
 from chat_service.settings import (
     NATS_URL,
     ORIGIN,
+    SENDER,
     Auth,
     BrokerSettings,
     Config,
     Database,
+    EmailSettings,
     Limits,
     Log,
     Realtime,
@@ -43,6 +45,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Database",
+    "EmailSettings",
     "Limits",
     "Log",
     "NATS_URL",
@@ -171,7 +174,8 @@ def _wrong_values(config: Config) -> list[str]:
     for name, text in secrets.items():
         if text is not None and len(text.get_secret_value()) < 32:
             lines.append(f"{name}: must have at least 32 characters")
-    return lines + _wrong_url(config.database.url) + _wrong_broker(config)
+    lines += _wrong_url(config.database.url) + _wrong_broker(config)
+    return lines + _wrong_email(config)
 
 
 def _wrong_url(value: str) -> list[str]:
@@ -184,6 +188,21 @@ def _wrong_url(value: str) -> list[str]:
     if not url.database or url.database == ":memory:":
         return ["database.url: must name a database (for SQLite a file)"]
     return []
+
+
+def _wrong_email(config: Config) -> list[str]:
+    """Letters hold links to the service, which must not be made from what a request says."""
+    email = config.email
+    if not email.host:
+        return []
+    lines = []
+    if not config.server.public_url:
+        lines.append("email.host: needs server.public_url, which links in letters begin with")
+    if not SENDER.fullmatch(email.sender):
+        lines.append("email.sender: must be an address like chat@example.org")
+    if bool(email.user) != (email.password is not None):
+        lines.append("email.user: goes together with email.password")
+    return lines
 
 
 def _wrong_broker(config: Config) -> list[str]:
