@@ -31,6 +31,7 @@ from chat_service.errors import (
     UnknownParameter,
     UnsupportedMediaType,
 )
+from chat_service.mail import Mailer
 from chat_service.metrics import Sampler
 from chat_service.refusals import UNKNOWN_FIELD, refused_body, wrong_fields
 from chat_service.schema import Clock, TokenKind
@@ -127,6 +128,7 @@ class Shared:
     site: Site
     clock: Clock
     drain: Drain
+    mailer: Mailer
     passwords: Any
     """`agents.passwords.Passwords`, which stands higher than this."""
     lanes: Any

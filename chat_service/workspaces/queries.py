@@ -4,6 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.model import Workspace
+from chat_service.schema import WorkspaceId
 
 
 async def by_slug(db: AsyncSession, slug: str | None) -> Workspace | None:
@@ -13,6 +14,11 @@ async def by_slug(db: AsyncSession, slug: str | None) -> Workspace | None:
         query = query.where(Workspace.slug == slug)
     found = (await db.scalars(query)).all()
     return found[0] if len(found) == 1 else None
+
+
+async def by_id(db: AsyncSession, workspace_id: WorkspaceId) -> Workspace | None:
+    """The workspace of that id, if there is one."""
+    return await db.get(Workspace, workspace_id)
 
 
 async def exist(db: AsyncSession) -> bool:
