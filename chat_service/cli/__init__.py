@@ -20,6 +20,7 @@ COMMANDS: Final = (
     "health",
     "migrate",
     "openapi",
+    "reset-password",
     "seed-demo",
     "serve",
 )
