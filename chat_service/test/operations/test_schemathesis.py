@@ -35,6 +35,8 @@ MEANINGS: Final = {
     "invalid_parameter",  # two that exclude each other
     "missing",  # whose session a member of staff starts
     "reserved",
+    "too_common",
+    "unknown_role",
     "too_long",  # in bytes
     "unknown_agent",
     "unknown_message",
@@ -93,6 +95,7 @@ def target_of(stage: Stage, caller: str) -> Target:
         "session_id": stage.session_id,
         "message_id": stage.message_id,
         "inbox_key": stage.workspace.inbox_key,
+        "agent_id": stage.colleague_id,
     }
     return Target({"Authorization": f"Bearer {person.token}"}, places)
 

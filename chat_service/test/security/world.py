@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from chat_service.app import Service
 from chat_service.schema import Role
-from chat_service.test.addresses import BODIES, Stage
-from chat_service.test.builders import Json, Person, Workspace, build_workspace, unique
+from chat_service.test.addresses import BODIES, Stage, invited
+from chat_service.test.builders import PASSWORD, Json, Person, Workspace, build_workspace, unique
 from chat_service.test.rows import deactivate
 
 CUSTOMER_OF: Final = {
@@ -27,6 +28,8 @@ class Target:
     message_id: str
     customer_id: str
     inbox_key: str
+    agent_id: str
+    login_id: str = MISSING
 
 
 @dataclass
@@ -37,12 +40,18 @@ class World:
     there: Workspace
     people: dict[str, Person]
     targets: dict[str, Target]
+    links: dict[str, str]
+    """A link that nobody has used yet, for each caller."""
+    colleagues: dict[str, str]
+    """An agent who calls nobody, here and `foreign`."""
+    spare_login: str
+    """A login of `holder` beside the one he calls by."""
 
     async def target(self, kind: str) -> Target:
         """A new session of a kind, in the state its kind says."""
         if kind == "missing":
             inbox_key = f"{self.here.inbox_key[:-32]}{MISSING.replace('-', '')}"
-            return Target(MISSING, MISSING, MISSING, inbox_key)
+            return Target(MISSING, MISSING, MISSING, inbox_key, MISSING)
         customer = self.people[CUSTOMER_OF[kind]]
         begun = await customer.start()
         if kind in HELD_BY:
@@ -50,7 +59,10 @@ class World:
             assert (await self.people[HELD_BY[kind]].post(path)).status_code == 200
         workspace = self.there if kind == "foreign" else self.here
         session_id, message_id = begun["session"]["id"], begun["message"]["id"]
-        return Target(session_id, message_id, customer.id, workspace.inbox_key)
+        colleague = self.colleagues["foreign" if kind == "foreign" else "here"]
+        login = self.spare_login if kind == "own" else MISSING
+        place = workspace.inbox_key
+        return Target(session_id, message_id, customer.id, place, colleague, login)
 
     async def end(self, kind: str, session_id: str) -> None:
         """Close a session, so that its customer may start others."""
@@ -61,7 +73,7 @@ class World:
         """A body that is good but for the right to send it."""
         if address not in BODIES:
             return None
-        body = BODIES[address](self.stage(target))
+        body = BODIES[address](self.stage(target, self.links[caller]))
         if "assignee" in body:
             away = caller.startswith("foreign")
             body["assignee"]["id"] = self.people["foreign_owner" if away else "agent"].id
@@ -69,7 +81,7 @@ class World:
             body["customer_id"] = target.customer_id
         return body
 
-    def stage(self, target: Target) -> Stage:
+    def stage(self, target: Target, link: str) -> Stage:
         """The main workspace with a target in it."""
         return Stage(
             workspace=self.here,
@@ -78,6 +90,8 @@ class World:
             key=self.people["key"],
             session_id=target.session_id,
             message_id=target.message_id,
+            colleague_id=target.agent_id,
+            link=link,
         )
 
 
@@ -85,10 +99,24 @@ async def build_world(here: Workspace, service: Service) -> World:
     """Two workspaces, their people, and a target of each kind."""
     there = await build_workspace(service, here.client)
     people = {name: await person(name, here, there) for name in PEOPLE}
-    world = World(here, there, people, {})
+    links = {name: (await invited(here)).link for name in PEOPLE}
+    colleagues = {"here": (await invited(here)).id, "foreign": (await invited(there)).id}
+    for name in ("owner", "holder", "agent", "viewer", "foreign_owner"):
+        begun = await people[name].post("/v1/agents/me/second-factor", {"password": PASSWORD})
+        assert begun.status_code == 201
+    spare = await spare_login(here, people["holder"])
+    world = World(here, there, people, {}, links, colleagues, spare)
     for kind in (*CUSTOMER_OF, "missing"):
         world.targets[kind] = await world.target(kind)
     return world
+
+
+async def spare_login(here: Workspace, holder: Person) -> str:
+    """The id of another login of somebody."""
+    email = holder.details["agent"]["email"]
+    body = {"email": email, "password": PASSWORD, "workspace": here.slug}
+    token = (await here.client.post("/v1/auth/sign-in", json=body)).json()["access_token"]
+    return str(UUID(token.split("_")[2]))
 
 
 PEOPLE: Final = (

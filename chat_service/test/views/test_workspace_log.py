@@ -39,10 +39,19 @@ DATA = {
     "message.updated": {"message", "changed"},
     "message.deleted": {"message"},
     "agent.created": {"agent_id"},
+    "agent.updated": {"agent_id", "changed"},
+    "agent.deactivated": {"agent_id"},
     "inbox.updated": {"inbox_id"},
     "token.revoked": {"token_id"},
 }
-OF_THE_WORKSPACE = {"session.created", "agent.created", "inbox.updated", "token.revoked"}
+OF_THE_WORKSPACE = {
+    "session.created",
+    "agent.created",
+    "agent.updated",
+    "agent.deactivated",
+    "inbox.updated",
+    "token.revoked",
+}
 SESSION_FACTS = set(DATA) - OF_THE_WORKSPACE
 
 
@@ -67,6 +76,9 @@ async def everything_happens(workspace: Workspace) -> str:
     await admin.call("PATCH", path, json={"priority": "high", "tags": ["vip"]})
     await act(admin, session_id, "close")
     await act(admin, session_id, "reopen")
+    bob = await workspace.agent()
+    await admin.call("PATCH", f"/v1/agents/{bob.id}", json={"display_name": "Robert"})
+    await admin.post(f"/v1/agents/{bob.id}/deactivate")
     await admin.post("/v1/auth/sign-out")
     return session_id
 
