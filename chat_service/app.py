@@ -20,6 +20,7 @@ from chat_service.events.feed import Feeds
 from chat_service.events.follow import Followers
 from chat_service.events.source import Growth
 from chat_service.events.transaction import Database, reading
+from chat_service.mail import Mailer
 from chat_service.messages.services import open_lanes
 from chat_service.model import is_sqlite, open_engine
 from chat_service.model.checks import FileLock, weakness
@@ -38,6 +39,7 @@ from chat_service.server.background import spawn
 from chat_service.server.drain import Drain
 from chat_service.site import Site
 from chat_service.tokens import Keys, load_secret_key
+from chat_service.usage import Usage
 from chat_service.web import Shared
 
 BAD_CONFIGURATION: Final = 3
@@ -48,7 +50,7 @@ class Service:
     """The service as an ASGI application. `quart` is the framework's part of it."""
 
     def __init__(self, config: Config, clock: Clock, broker: Broker) -> None:
-        self.config = config
+        self.config, self.clock = config, clock
         self.drain = Drain()
         self.database = Database(open_engine(config.database))
         self.lanes = open_lanes(config.limits, clock)
@@ -65,6 +67,7 @@ class Service:
         self.followers = Followers(
             [MessageCounter()], clock, ProcessId(new_id()), alone=self._lock is not None
         )
+        self.usage, self.mailer = Usage(clock), Mailer(config.email)
         self.hub = Hub(feeds, broker, config.realtime)
         self._look_at_live_delivery()
         alone = self._lock is not None
@@ -106,7 +109,7 @@ class Service:
         self._tasks.add(spawn(self.sampler.run))
         await self.hub.start()
         await self.states.start()
-        for work in (self.hub.feeds.run, self.followers.run):
+        for work in (self.hub.feeds.run, self.followers.run, self.usage.run, self.mailer.run):
             self._tasks.add(spawn(work))
 
     async def stop(self) -> None:
@@ -117,6 +120,7 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.hub.stop()
+        await self.usage.write()
         await self.database.engine.dispose()
         if self._lock is not None:
             self._lock.release()
@@ -144,7 +148,7 @@ def create_app(config: Config, *, clock: Clock = utc_now, broker: Broker | None 
     service = Service(config, clock, broker or open_broker(config.broker, config.database.url))
     keys = Keys(load_secret_key(config.auth))
     app, development = service.quart, config.environment == "development"
-    authenticator = Authenticator(config.auth, keys, clock)
+    authenticator = Authenticator(config.auth, keys, clock, service.usage)
     origins = Origins(config.auth, config.server.public_url)
     app.extensions["chat_service"] = Shared(
         auth=config.auth,
@@ -155,11 +159,11 @@ def create_app(config: Config, *, clock: Clock = utc_now, broker: Broker | None 
         site=Site(origins, development=development),
         clock=clock,
         drain=service.drain,
+        mailer=service.mailer,
         passwords=Passwords(config.auth),
         lanes=service.lanes,
         hub=service.hub,
         metrics_token=config.server.metrics_token,
-        public_url=config.server.public_url,
         security_contact=config.security.contact,
         sampler=service.sampler,
         states=service.states,
@@ -184,6 +188,7 @@ def create_app(config: Config, *, clock: Clock = utc_now, broker: Broker | None 
     app.after_serving(service.stop)
     service.drain.add_farewell(service.hub.drain)
     service.drain.add(service.lanes.flush)
+    service.drain.add(service.mailer.flush)
     return service
 
 

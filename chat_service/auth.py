@@ -40,6 +40,7 @@ from chat_service.schema import (
     WorkspaceId,
 )
 from chat_service.tokens import Keys, Opaque, hash_secret, parse_opaque
+from chat_service.usage import Usage
 
 LEEWAY: Final = timedelta(seconds=60)
 REMEMBERED: Final = 10_000
@@ -82,8 +83,9 @@ def require(caller: Caller, permission: Permission) -> None:
 class Authenticator:
     """Checks bearer tokens, remembering each for a moment."""
 
-    def __init__(self, config: Auth, keys: Keys, clock: Clock) -> None:
+    def __init__(self, config: Auth, keys: Keys, clock: Clock, usage: Usage) -> None:
         self._keys = keys
+        self._usage = usage
         self._clock = clock
         self._opaque: TTLCache[str, Admission] = TTLCache(REMEMBERED, config.recheck_seconds)
         self._customers: LRUCache[str, tuple[Caller, datetime]] = LRUCache(REMEMBERED)
@@ -102,6 +104,7 @@ class Authenticator:
             admission = None if fresh else self._opaque.get(token)
             if admission is None:
                 admission = self._opaque[token] = await self._look_up(token)
+            self._usage.note(admission[0].workspace_id, admission[0].token_id)
             return admission
         known = self._customers.get(token)
         if known is None:

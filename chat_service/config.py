@@ -30,10 +30,12 @@ from chat_service.settings import (
     NATS_URL,
     ORIGIN,
     SECURE_URL,
+    SENDER,
     Auth,
     BrokerSettings,
     Config,
     Database,
+    EmailSettings,
     Limits,
     Log,
     Oidc,
@@ -49,6 +51,7 @@ __all__ = [
     "ConfigError",
     "Database",
     "LOCAL_URL",
+    "EmailSettings",
     "Limits",
     "Log",
     "NATS_URL",
@@ -184,7 +187,8 @@ def _wrong_values(config: Config) -> list[str]:
         if text is not None and len(text.get_secret_value()) < 32:
             lines.append(f"{name}: must have at least 32 characters")
     lines += _wrong_url(config.database.url) + _wrong_broker(config)
-    return lines + (_wrong_oidc(config) if config.oidc.issuer else [])
+    lines += _wrong_oidc(config) if config.oidc.issuer else []
+    return lines + _wrong_email(config)
 
 
 def _wrong_url(value: str) -> list[str]:
@@ -197,6 +201,21 @@ def _wrong_url(value: str) -> list[str]:
     if not url.database or url.database == ":memory:":
         return ["database.url: must name a database (for SQLite a file)"]
     return []
+
+
+def _wrong_email(config: Config) -> list[str]:
+    """Letters hold links to the service, which must not be made from what a request says."""
+    email = config.email
+    if not email.host:
+        return []
+    lines = []
+    if not config.server.public_url:
+        lines.append("email.host: needs server.public_url, which links in letters begin with")
+    if not SENDER.fullmatch(email.sender):
+        lines.append("email.sender: must be an address like chat@example.org")
+    if bool(email.user) != (email.password is not None):
+        lines.append("email.user: goes together with email.password")
+    return lines
 
 
 def _wrong_broker(config: Config) -> list[str]:

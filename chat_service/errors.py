@@ -10,7 +10,8 @@
     │   ├── CursorInvalid         cursor_invalid
     │   ├── CursorFilterMismatch  cursor_filter_mismatch
     │   ├── ClientMessageIdMissing, ClientSessionIdMissing
-    │   └── InvalidGrant          invalid_grant
+    │   ├── InvalidGrant          invalid_grant
+    │   └── SecondFactorRequired  second_factor_required
     ├── Unauthenticated 401
     ├── Forbidden 403             forbidden
     │   ├── OriginNotAllowed      origin_not_allowed
@@ -22,6 +23,7 @@
     │   ├── InvalidMove, ReopenWindowPassed, SessionClosed, SessionFull, TooManyOpenSessions
     │   ├── AlreadyAssigned, NotAssigned
     │   ├── IdentityTaken, LastWayIn, EmailVerified, SlugTaken, TooMany
+    │   ├── EmailTaken, LastOwner, AgentDeactivated, SecondFactorOn, SecondFactorOff
     │   └── CursorAhead, CursorMismatch
     ├── CursorExpired 410, PreconditionFailed 412, BodyTooLarge 413, UnsupportedMediaType 415
     ├── ValidationFailed 422
@@ -149,10 +151,19 @@ class ClientSessionIdMissing(BadRequest):
 
 
 class InvalidGrant(BadRequest):
-    """E-mail, password, refresh token, or what another site says of an agent, are wrong or no longer
-    valid. Sign in again."""
+    """E-mail, password, code, link or refresh token, or what another site says of an agent, are wrong or
+    no longer valid. Sign in again."""
 
     code, title = "invalid_grant", "The credentials are not valid"
+
+
+class SecondFactorRequired(BadRequest):
+    """The password is right, and the account asks for a second factor as well.
+
+    Send the same again with a `code`: that of the authenticator, or one of the recovery codes.
+    """
+
+    code, title = "second_factor_required", "A code of the second factor is needed"
 
 
 class Unauthenticated(ServiceError):
@@ -300,10 +311,40 @@ class SlugTaken(Conflict):
     code, title = "slug_taken", "The slug is taken"
 
 
-class TooMany(Conflict):
-    """The workspace has as many of this kind as it may: 1,000 agents, roles, teams, inboxes or keys, two live keys of an inbox."""
+class EmailTaken(Conflict):
+    """Somebody in the workspace has this e-mail already, perhaps deactivated or only invited."""
 
-    code, title = "too_many", "Too many of this kind"
+    code, title = "email_taken", "The e-mail is taken in this workspace"
+
+
+class LastOwner(Conflict):
+    """A workspace has an active owner at any time. Make somebody else an owner first."""
+
+    code, title = "last_owner", "The workspace would have no owner"
+
+
+class AgentDeactivated(Conflict):
+    """The agent was deactivated. Activate the account first."""
+
+    code, title = "agent_deactivated", "The agent is deactivated"
+
+
+class TooMany(Conflict):
+    """There are as many of these as there may be: 1,000 of a kind in a workspace, two live keys of an inbox."""
+
+    code, title = "too_many", "There are too many of these"
+
+
+class SecondFactorOn(Conflict):
+    """The account has a second factor already. Remove it before you set another."""
+
+    code, title = "second_factor_on", "There is a second factor already"
+
+
+class SecondFactorOff(Conflict):
+    """The account has no second factor to confirm or to remove. Begin with a new one."""
+
+    code, title = "second_factor_off", "There is no second factor"
 
 
 class CursorAhead(Conflict):
@@ -383,7 +424,7 @@ class ReadSeqAhead(ValidationFailed):
 
 
 class TooManyTries(ServiceError):
-    """Too many tries at signing in. `Retry-After` says when the next one counts."""
+    """Too many tries at a password, a code or a link. `Retry-After` says when the next one counts."""
 
     status, code, title, retryable = 429, "too_many_tries", "Too many tries", True
 

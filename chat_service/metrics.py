@@ -100,6 +100,9 @@ SIGN_INS_REFUSED: Final = Counter(
 )
 SIGN_INS_WRONG: Final = SIGN_INS_REFUSED.labels("wrong")
 SIGN_INS_TOO_MANY: Final = SIGN_INS_REFUSED.labels("too_many")
+LETTERS: Final = Counter(
+    "chat_letters", "Letters by e-mail, by what became of them.", ("outcome",), registry=REGISTRY
+)
 CONNECTIONS_IN_USE: Final = Gauge(
     "chat_database_connections_in_use",
     "Connections to the database that a request or a batch has at the moment.",

@@ -25,7 +25,8 @@ class Origins:
     """The origins of one installation; those of inboxes are read once in `auth.recheck_seconds`."""
 
     def __init__(self, config: Auth, public_url: str) -> None:
-        self._public_url = public_url
+        self.public_url = public_url
+        """What links begin with, for they go by nothing that a request says; or empty."""
         self._seconds = config.recheck_seconds
         self._lock = asyncio.Lock()
         self._listed: Mapping[tuple[WorkspaceId, InboxId | None], frozenset[str]] = {}
@@ -38,7 +39,7 @@ class Origins:
         It is `server.public_url`, else what the request was sent to: its scheme (http, https, ws,
         wss) and its header `Host`. Raises BadRequest where that is none (RFC 9112, 3.2).
         """
-        found = self._public_url or f"{_SCHEMES[scheme]}://{host.lower()}"
+        found = self.public_url or f"{_SCHEMES[scheme]}://{host.lower()}"
         found = found.removesuffix(":443" if found.startswith("https:") else ":80")
         if not ORIGIN.fullmatch(found):
             raise BadRequest("The header Host is missing or malformed")
@@ -46,7 +47,7 @@ class Origins:
 
     def are_secure(self, scheme: str) -> bool:
         """Whether browsers reach the service over TLS, by what is configured or by this request."""
-        return self._public_url.startswith("https:") or scheme in ("https", "wss")
+        return self.public_url.startswith("https:") or scheme in ("https", "wss")
 
     async def listed(self, origin: str) -> bool:
         """Whether any inbox of the installation lists a page."""

@@ -19,6 +19,8 @@ NATS_URL: Final = re.compile(
     )
 )
 """A NATS cluster: its hosts, and once before them who connects; a user alone is a token."""
+SENDER: Final = re.compile(r"[^\s@<>,;:]{1,64}@[^\s@<>,;:]{1,189}")
+"""An e-mail address alone, without a name."""
 ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]{1,240}|\[[0-9a-f:.]{2,45}\])(:\d{1,5})?")
 """Scheme, host in lower case and port, without a path; as long as the database takes."""
 _PATH: Final = r"(:\d{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?"
@@ -114,6 +116,28 @@ class Auth:
     tries_per_address_seconds: int = _bounded(300, 1, 86_400)
     tries_per_account: int = _bounded(10, 1, 1_000)
     tries_per_account_seconds: int = _bounded(900, 1, 86_400)
+    tries_per_code: int = _bounded(10, 1, 1_000)
+    """Codes of a second factor that may be tried, in `tries_per_code_seconds` for each agent."""
+    tries_per_code_seconds: int = _bounded(60, 1, 86_400)
+    invitation_seconds: int = _bounded(604_800, 60, 2_592_000)
+    recovery_seconds: int = _bounded(1_800, 60, 86_400)
+    """How long the link lives by which an agent chooses another password."""
+
+
+@attrs.frozen
+class EmailSettings:
+    """The mail server that takes the service's letters; without a host none is sent."""
+
+    host: str = ""
+    port: int = _bounded(587, 1, 65535)
+    user: str = ""
+    password: Secret[str] | None = secret(default=None)
+    sender: str = ""
+    """The address letters come from."""
+    tls: Literal["none", "starttls", "tls"] = "starttls"
+    """`starttls` and `tls` check the server's certificate, and send nothing where it is not good."""
+    seconds: float = _bounded(20.0, 0.1, 300)
+    """How long the server may take for one letter."""
 
 
 @attrs.frozen
@@ -196,6 +220,7 @@ class Config:
     broker: BrokerSettings = BrokerSettings()
     auth: Auth = Auth()
     oidc: Oidc = Oidc()
+    email: EmailSettings = EmailSettings()
     limits: Limits = Limits()
     realtime: Realtime = Realtime()
     log: Log = Log()

@@ -2,7 +2,7 @@
 
 - API key `sk_<workspace>_<id>_<secret>` and agent token `at_<workspace>_<id>_<secret>`: opaque, stored
   as SHA-256.
-- Ticket `tk_<workspace>_<id>_<secret>`: likewise.
+- Ticket `tk_<workspace>_<id>_<secret>` and one-time link `il_…`: likewise.
 - Customer token: a short-lived JWT (HS256, RFC 7519, RFC 8725) with its refresh token
   `rt_<workspace>_<family>_<generation>_<mac>`, derived by HMAC, so that the same old token always
   gives the same successor.
@@ -81,13 +81,13 @@ def hash_secret(secret: str) -> bytes:
 
 
 def opaque_token(prefix: str, workspace_id: UUID, row_id: UUID, secret: str) -> str:
-    """The text of an agent's token (`at`), of an API key (`sk`) or of a ticket (`tk`)."""
+    """The text of an agent's token (`at`), an API key (`sk`), a ticket (`tk`) or a link (`il`)."""
     return f"{prefix}_{workspace_id.hex}_{row_id.hex}_{secret}"
 
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """The text of an API key, an agent's token or a ticket, taken apart."""
+    """The text of an API key, an agent's token, a ticket or a link, taken apart."""
 
     prefix: str
     workspace_id: WorkspaceId

@@ -29,6 +29,7 @@ from chat_service.errors import (
     UnknownParameter,
     UnsupportedMediaType,
 )
+from chat_service.mail import Mailer
 from chat_service.metrics import Sampler
 from chat_service.refusals import UNKNOWN_FIELD, refused_body, wrong_fields
 from chat_service.schema import Clock, TokenKind
@@ -87,6 +88,7 @@ class Shared:
     site: Site
     clock: Clock
     drain: Drain
+    mailer: Mailer
     passwords: Any
     """`agents.passwords.Passwords`, which stands higher than this."""
     lanes: Any
@@ -94,7 +96,6 @@ class Shared:
     hub: Any
     """`realtime.hub.Hub`, which stands higher than this."""
     metrics_token: Secret[str] | None
-    public_url: str
     """Of the configuration; the one thing that links are made from, and empty without it."""
     security_contact: str
     sampler: Sampler

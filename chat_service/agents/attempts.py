@@ -1,27 +1,30 @@
-"""Tries at signing in: rows, so that the limits hold over all processes.
+"""Tries at passwords, codes and links: rows, so that the limits hold over all processes.
 
 A try is counted before the password is looked at, under the lock of its row, so that any number at
 once count exactly; a right password takes its own try back.
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert as insert_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service import metrics
+from chat_service.audit import services as audit
+from chat_service.audit.acts import Act
+from chat_service.audit.services import Target
 from chat_service.config import Auth
 from chat_service.errors import TooManyTries
 from chat_service.model import SignInAttempts
-from chat_service.schema import WorkspaceId
+from chat_service.schema import AgentId, Outcome, WorkspaceId
 
 NOWHERE: Final = WorkspaceId(UUID(int=0))
 """Where tries against a workspace that does not exist are counted."""
@@ -50,42 +53,134 @@ def by_address(config: Auth, address: str) -> Subject:
     return Subject(name, config.tries_per_address, config.tries_per_address_seconds)
 
 
-async def count(
-    db: AsyncSession, workspace_id: WorkspaceId, limits: Sequence[Subject], *, now: datetime
-) -> None:
-    """Count one try against each limit; raises TooManyTries with `Retry-After` and counts none."""
-    moment = now.timestamp()
-    rows = [await _locked(db, workspace_id, limit.name) for limit in limits]
-    for row, limit in zip(rows, limits, strict=True):
-        recent = [tried for tried in row.tries if tried > moment - limit.seconds]
-        if len(recent) >= limit.tries:
-            wait = int(recent[-limit.tries] + limit.seconds - moment) + 1
-            metrics.SIGN_INS_TOO_MANY.inc()
-            raise TooManyTries(headers={"Retry-After": str(wait)})
-        row.tries = [*recent, moment]
+def recovery_subjects(config: Auth, *, address: str, email: str) -> tuple[Subject, ...]:
+    """The limits of asking for a recovery: as many as of signing in, counted apart from them.
+
+    Whoever has used up his tries at a password is the one who needs a new one.
+    """
+    return tuple(
+        replace(each, name=f"recovery-{each.name}")
+        for each in subjects(config, address=address, email=email)
+    )
+
+
+def link_subject(config: Auth, *, address: str) -> Subject:
+    """The limit of showing links, by address."""
+    by_address = subjects(config, address=address, email="")[1]
+    return replace(by_address, name=f"link-{by_address.name}")
+
+
+def code_subject(config: Auth, agent_id: AgentId) -> Subject:
+    """The limit of codes of a second factor, by account."""
+    return Subject(f"code:{agent_id.hex}", config.tries_per_code, config.tries_per_code_seconds)
+
+
+async def admit(
+    db: AsyncSession,
+    workspace_id: WorkspaceId,
+    limits: Sequence[Subject],
+    *,
+    act: Act,
+    now: datetime,
+    target: Target | None = None,
+) -> TooManyTries | None:
+    """Count one try against each limit; where one is reached, count none and give the refusal.
+
+    It is given and not raised, since that the `act` was refused is audited, once in a window, and
+    has to be committed. Whoever calls raises it after that.
+    """
+    moment, names = now.timestamp(), [limit.name for limit in limits]
+    rows = {row.subject: row for row in await db.scalars(_named(workspace_id, names))}
+    full = _full(rows, limits, moment)
+    if full is None:
+        # Only where a try is left is the lock needed, under which it is counted exactly.
+        rows = await _locked(db, workspace_id, names, there=rows)
+        full = _full(rows, limits, moment)
+    if full is None:
+        for limit in limits:
+            rows[limit.name].tries = [*_recent(rows[limit.name], limit, moment), moment]
+        return None
+    if await _is_first(db, workspace_id, full, moment):
+        audit.record(
+            db,
+            workspace_id,
+            audit.NOBODY,
+            act,
+            now=now,
+            target=target,
+            outcome=Outcome.REFUSED,
+        )
+    metrics.SIGN_INS_TOO_MANY.inc()
+    oldest = _recent(rows[full.name], full, moment)[-full.tries]
+    return TooManyTries(headers={"Retry-After": str(int(oldest + full.seconds - moment) + 1)})
+
+
+def _full(
+    rows: Mapping[str, SignInAttempts], limits: Sequence[Subject], moment: float
+) -> Subject | None:
+    """The first limit that is reached."""
+    for limit in limits:
+        if limit.name in rows and len(_recent(rows[limit.name], limit, moment)) >= limit.tries:
+            return limit
+    return None
+
+
+def _recent(row: SignInAttempts, limit: Subject, moment: float) -> list[float]:
+    return [tried for tried in row.tries if tried > moment - limit.seconds]
+
+
+async def _is_first(
+    db: AsyncSession, workspace_id: WorkspaceId, limit: Subject, moment: float
+) -> bool:
+    """Whether this is the first refusal of a window, which is noted in a row of its own.
+
+    Most are not, and those lock and write nothing.
+    """
+    name = f"told-{limit.name}"
+    told = (await db.scalars(_named(workspace_id, [name]))).one_or_none()
+    if told is not None and _recent(told, limit, moment):
+        return False
+    noted = (await _locked(db, workspace_id, [name], there=[name] if told else ()))[name]
+    if _recent(noted, limit, moment):
+        return False
+    noted.tries = [moment]
+    return True
 
 
 async def take_back(
     db: AsyncSession, workspace_id: WorkspaceId, limits: Sequence[Subject], *, counted_at: datetime
 ) -> None:
     """Forget the try counted at that moment: the password was right."""
-    for limit in limits:
-        row = await _locked(db, workspace_id, limit.name)
+    names = [limit.name for limit in limits]
+    for row in (await _locked(db, workspace_id, names, there=names)).values():
         kept = list(row.tries)
         if counted_at.timestamp() in kept:
             kept.remove(counted_at.timestamp())
         row.tries = kept
 
 
-async def _locked(db: AsyncSession, workspace_id: WorkspaceId, name: str) -> SignInAttempts:
-    sqlite = db.get_bind().dialect.name == "sqlite"
-    insert = insert_sqlite if sqlite else insert_postgres
-    first = insert(SignInAttempts).values(workspace_id=workspace_id, subject=name, tries=[])
-    await db.execute(first.on_conflict_do_nothing())
-    query = select(SignInAttempts).where(
-        SignInAttempts.workspace_id == workspace_id, SignInAttempts.subject == name
-    )
-    return (await db.scalars(query.with_for_update(key_share=True))).one()
+async def _locked(
+    db: AsyncSession,
+    workspace_id: WorkspaceId,
+    names: Collection[str],
+    *,
+    there: Collection[str] = (),
+) -> dict[str, SignInAttempts]:
+    """Rows of tries under their locks, in the order of their names; made unless they are `there`."""
+    missing = [name for name in sorted(names) if name not in there]
+    if missing:
+        sqlite = db.get_bind().dialect.name == "sqlite"
+        insert = insert_sqlite if sqlite else insert_postgres
+        rows = [{"workspace_id": workspace_id, "subject": name, "tries": []} for name in missing]
+        await db.execute(insert(SignInAttempts).values(rows).on_conflict_do_nothing())
+    query = _named(workspace_id, names).order_by(SignInAttempts.subject)
+    locking = query.with_for_update(key_share=True).execution_options(populate_existing=True)
+    return {row.subject: row for row in await db.scalars(locking)}
+
+
+def _named(workspace_id: WorkspaceId, names: Collection[str]) -> Select[SignInAttempts]:
+    here = SignInAttempts.workspace_id == workspace_id
+    return select(SignInAttempts).where(here, SignInAttempts.subject.in_(names))
 
 
 def _network(address: str) -> str:

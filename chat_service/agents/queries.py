@@ -1,13 +1,14 @@
 """Find agents."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.model import Agent
-from chat_service.schema import AgentId, AgentStatus, WorkspaceId
+from chat_service.errors import NotFound
+from chat_service.model import Agent, AgentIdentity
+from chat_service.schema import AgentId, AgentStatus, Role, WorkspaceId
 
 
 async def by_email(db: AsyncSession, workspace_id: WorkspaceId, email: str) -> Agent | None:
@@ -20,6 +21,72 @@ async def by_id(db: AsyncSession, workspace_id: WorkspaceId, agent_id: UUID) -> 
     """An agent who is known to be one."""
     query = select(Agent).where(Agent.workspace_id == workspace_id, Agent.id == agent_id)
     return (await db.scalars(query)).one()
+
+
+async def access(db: AsyncSession, workspace_id: WorkspaceId, agent_id: UUID) -> Agent:
+    """An agent of the workspace; raises NotFound."""
+    found = await db.get(Agent, (workspace_id, agent_id))
+    if found is None:
+        raise NotFound()
+    return found
+
+
+async def listed(db: AsyncSession, workspace_id: WorkspaceId) -> Sequence[Agent]:
+    """All agents of a workspace, in the order in which they were added."""
+    query = select(Agent).where(Agent.workspace_id == workspace_id).order_by(Agent.id)
+    return (await db.scalars(query)).all()
+
+
+async def count(db: AsyncSession, workspace_id: WorkspaceId) -> int:
+    """How many agents a workspace has, whatever their status."""
+    query = select(func.count()).select_from(Agent).where(Agent.workspace_id == workspace_id)
+    return (await db.scalars(query)).one()
+
+
+async def lock(db: AsyncSession, workspace_id: WorkspaceId, agent_id: UUID) -> Agent:
+    """An agent under his lock, as he is now; raises NotFound."""
+    query = select(Agent).where(Agent.workspace_id == workspace_id, Agent.id == agent_id)
+    return _one(await db.scalars(_locking(query)), agent_id)
+
+
+async def lock_among_owners(
+    db: AsyncSession, workspace_id: WorkspaceId, agent_id: UUID
+) -> tuple[Agent, set[AgentId]]:
+    """An agent under his lock, with the ids of all active owners, who are locked as well.
+
+    So two who take each other's role away at once do so one after the other. Raises NotFound.
+    """
+    owners = (Agent.role == Role.OWNER) & (Agent.status == AgentStatus.ACTIVE)
+    query = select(Agent).where(
+        Agent.workspace_id == workspace_id, or_(Agent.id == agent_id, owners)
+    )
+    found = (await db.scalars(_locking(query))).all()
+    return _one(found, agent_id), {each.id for each in found if _is_active_owner(each)}
+
+
+def _is_active_owner(agent: Agent) -> bool:
+    return agent.role is Role.OWNER and agent.status is AgentStatus.ACTIVE
+
+
+def _one(found: Iterable[Agent], agent_id: UUID) -> Agent:
+    for agent in found:
+        if agent.id == agent_id:
+            return agent
+    raise NotFound()
+
+
+def _locking(query: Select[Agent]) -> Select[Agent]:
+    """Lock rows of agents in the one order, and read them as they are then."""
+    locked = query.order_by(Agent.id).with_for_update(key_share=True)
+    return locked.execution_options(populate_existing=True)
+
+
+async def has_identity(db: AsyncSession, agent: Agent) -> bool:
+    """Whether an agent signs in by another site's word."""
+    query = select(AgentIdentity.agent_id).where(
+        AgentIdentity.workspace_id == agent.workspace_id, AgentIdentity.agent_id == agent.id
+    )
+    return await db.scalar(query.limit(1)) is not None
 
 
 async def lock_active(

@@ -15,6 +15,8 @@ class Act(StrEnum):
     AGENT_UPDATED = "agent.updated"
     AGENT_DEACTIVATED = "agent.deactivated"
     AGENT_ACTIVATED = "agent.activated"
+    LINK_CREATED = "agent.link_created"
+    """By which the agent chooses a password: the second and later invitations, and recoveries."""
     LOGINS_ENDED = "agent.logins_ended"
     PASSWORD_CHANGED = "agent.password_changed"
     RECOVERY_REQUESTED = "agent.recovery_requested"

@@ -23,6 +23,7 @@ COMMANDS: Final = (
     "migrate",
     "openapi",
     "rotate-secret",
+    "reset-password",
     "seed-demo",
     "serve",
 )

@@ -1,21 +1,19 @@
 """Options that follow the same rules as fields over HTTP."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 import click
-from pydantic import Field, TypeAdapter, ValidationError
-
-from chat_service.transport import Text
-
-Password = Annotated[Text, Field(min_length=1, max_length=1024)]
+from pydantic import TypeAdapter, ValidationError
 
 
-def checked(kind: Any) -> Callable[[click.Context, click.Parameter, str], Any]:
+def checked(kind: Any) -> Callable[[click.Context, click.Parameter, Any], Any]:
     """The callback of an option of one of the wire's types; a usage error where it is refused."""
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
 
-    def check(_: click.Context, __: click.Parameter, value: str) -> Any:
+    def check(_: click.Context, __: click.Parameter, value: str | None) -> Any:
+        if value is None:
+            return None
         try:
             return adapter.validate_python(value)
         except ValidationError as error:

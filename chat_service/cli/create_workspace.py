@@ -25,9 +25,11 @@ from chat_service.workspaces.transport import Slug
 @click.option("--owner-email", callback=checked(Email | None))
 @click.option("--owner-name", callback=checked(Name | None))
 def command(slug: str, name: str, owner_email: str | None, owner_name: str | None) -> None:
-    """Make a workspace; print the token of its owner's invitation, good once and for 7 days."""
+    """Make a workspace; print its owner's link to choose a password by, good once and for a week."""
     if (owner_email is None) is not (owner_name is None):
         raise click.UsageError("--owner-email and --owner-name belong together")
+
+    config = load_config()
 
     async def create() -> str | None:
         async with transaction() as db:
@@ -36,17 +38,18 @@ def command(slug: str, name: str, owner_email: str | None, owner_name: str | Non
                 return None
             founded = await founding.found(
                 db,
+                config.auth,
                 slug=slug,
                 name=name,
                 owner_email=owner_email,
                 owner_name=owner_name,
                 now=utc_now(),
             )
-            return founded.token
+            return founded.link.text(config.server.public_url)
 
-    token = run(load_config(), create)
-    if token is not None:
-        print(token)
+    link = run(config, create)
+    if link is not None:
+        print(link)
     else:
         line = f"{slug} has nobody yet: chat-service create-agent --workspace {slug} --role owner"
         print(line, file=sys.stderr)

@@ -104,7 +104,9 @@ def _asyncapi() -> Asset:
 async def security_txt() -> Response:
     """Where to report a weakness (RFC 9116); without `security.contact` there is no such address."""
     query(Query, gives=PLAIN)
-    text = security_text(shared().security_contact, shared().public_url, today=now().date())
+    text = security_text(
+        shared().security_contact, shared().site.origins.public_url, today=now().date()
+    )
     if text is None:
         raise NotFound()
     return Response(text, 200, content_type=f"{PLAIN}; charset=utf-8")

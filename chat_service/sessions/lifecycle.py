@@ -1,7 +1,7 @@
 """Which moves a session may make. Pure: states in, state out.
 
-The moves of queues and timers (requeue, wait, snooze, resume, transfer) join this table with the
-routes that make them.
+The moves of queues and timers (wait, snooze, resume, transfer) join this table with the routes that
+make them.
 """
 
 from enum import StrEnum
@@ -18,6 +18,7 @@ class Action(StrEnum):
     ASSIGN = "assign"
     CLOSE = "close"
     REOPEN = "reopen"
+    REQUEUE = "requeue"
     CUSTOMER_WRITES = "customer_writes"
 
 
@@ -26,6 +27,7 @@ _ALLOWED: Final = {
     Action.ASSIGN: {Status.QUEUED, Status.OPEN, Status.PENDING, Status.SNOOZED},
     Action.CLOSE: set(Status),
     Action.REOPEN: {Status.CLOSED, Status.QUEUED, Status.OPEN},
+    Action.REQUEUE: {Status.QUEUED, Status.OPEN, Status.PENDING, Status.SNOOZED},
     Action.CUSTOMER_WRITES: set(Status),
 }
 
@@ -42,6 +44,8 @@ def after(status: Status, action: Action, *, assigned: bool) -> Status:
         return Status.OPEN
     if action is Action.CLOSE:
         return Status.CLOSED
+    if action is Action.REQUEUE:
+        return Status.QUEUED
     if status in (Status.QUEUED, Status.OPEN):
         return status
     return Status.OPEN if assigned else Status.QUEUED

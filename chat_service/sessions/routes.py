@@ -5,6 +5,9 @@ from uuid import UUID
 from quart import Blueprint, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chat_service.agents import queries as agents
+from chat_service.agents.rendering import managed_view
+from chat_service.agents.transport import AgentResponse
 from chat_service.auth import Caller, require
 from chat_service.errors import (
     AlreadyAssigned,
@@ -12,6 +15,7 @@ from chat_service.errors import (
     CursorInvalid,
     InvalidFilter,
     InvalidMove,
+    LastOwner,
     NotFound,
     PreconditionFailed,
     ReadSeqAhead,
@@ -23,6 +27,7 @@ from chat_service.events.log import Stream
 from chat_service.events.transaction import reading, transaction
 from chat_service.schema import AgentId, CursorKind, Permission
 from chat_service.sessions import listing, queries, services, watermarks
+from chat_service.sessions.leaving import deactivate
 from chat_service.sessions.listing import SessionQuery
 from chat_service.sessions.read_states import PutReadState, ReadState, own_state
 from chat_service.sessions.rendering import render, render_one
@@ -39,6 +44,7 @@ from chat_service.transport import ETAG, IF_MATCH, IF_NONE_MATCH, Empty, Query
 from chat_service.web import Who, answer, caller, check_match, document, now, parse, query, shared
 
 blueprint = Blueprint("sessions", __name__, url_prefix="/v1/sessions")
+leaving = Blueprint("leaving", __name__, url_prefix="/v1/agents")
 EVERYBODY = Who.CUSTOMER | Who.AGENT | Who.KEY
 STAFF = Who.AGENT | Who.KEY
 
@@ -202,6 +208,22 @@ async def reopen_session(session_id: UUID) -> Response:
         row = (await queries.summaries_by_id(db, who.workspace_id, [session.id]))[session.id]
         view = await render_one(db, who, row)
     return _shown(view)
+
+
+@leaving.post("/<uuid:agent_id>/deactivate")
+@document(STAFF, body=Empty, answers={200: AgentResponse}, errors=[NotFound, LastOwner])
+async def deactivate_agent(agent_id: UUID) -> Response:
+    """Let an agent in no more: all his logins and links end, and his chats go back to the queue.
+
+    Deactivating him again answers 200 again.
+    """
+    await parse(Empty)
+    who = await caller()
+    require(who, Permission.AGENTS_MANAGE)
+    async with transaction() as db:
+        await deactivate(db, who, agent_id, now=now())
+        agent = await agents.by_id(db, who.workspace_id, agent_id)
+    return answer(AgentResponse(agent=managed_view(agent)))
 
 
 async def _view(db: AsyncSession, who: Caller, session_id: UUID) -> SessionView:

@@ -11,11 +11,22 @@ import httpx2
 from quart import Quart
 from typed_settings.types import Secret
 
+from chat_service.agents import links
+from chat_service.agents import services as agents
 from chat_service.app import create_app
 from chat_service.config import Auth, Config, Log
 from chat_service.operations.openapi import build_document
-from chat_service.schema import Role
-from chat_service.test.builders import ORIGIN, PASSWORD, Json, Person, Workspace, message, unique
+from chat_service.schema import AgentStatus, Role
+from chat_service.test.builders import (
+    ORIGIN,
+    PASSWORD,
+    Json,
+    Person,
+    Workspace,
+    message,
+    unique,
+    writing,
+)
 from chat_service.web import Who, documented
 
 _VARIABLE: Final = re.compile("<(?:[^:>]*:)?([^>]+)>")
@@ -35,8 +46,12 @@ class Stage:
     inbox_id: str
     key_id: str
     """Of a key that may be revoked: nobody on the stage calls with it."""
+    colleague_id: str
+    """An agent who is invited and has not come yet."""
     signing_key_id: str = "0199a1c2-7c1e-7d0b-9a55-0d6c2f1b7e10"
     """Of the inbox, as far as it has one."""
+    link: str = ""
+    """A link that was given to somebody; without one it is a link that nobody was given."""
 
     @property
     def platform(self) -> Person:
@@ -44,6 +59,16 @@ class Stage:
         token = self.workspace.service.config.auth.platform_token
         assert token is not None
         return Person(self.workspace.client, token.get_secret_value(), "")
+
+    @property
+    def link_token(self) -> str:
+        """A link by its form."""
+        return self.link or f"il_{self.workspace.id.hex}_{'0' * 32}_{'0' * 64}"
+
+    @property
+    def login_id(self) -> str:
+        """The login of the agent here."""
+        return str(UUID(self.agent.token.split("_")[2]))
 
     def path(self, address: str) -> str:
         """The path of an address, with what stands on this stage."""
@@ -55,6 +80,8 @@ class Stage:
             "key_id": self.key_id,
             "signing_key_id": self.signing_key_id,
             "customer_id": self.customer.id,
+            "agent_id": self.colleague_id,
+            "login_id": self.login_id,
             "code": "not_found",
             "name": "pages.css",
             "identity_id": "0" * 32,
@@ -104,6 +131,27 @@ BODIES: Final[dict[str, Callable[[Stage], Json]]] = {
     "PUT /v1/sessions/{session_id}/read-state": lambda stage: {"read_seq": 1},
     "POST /v1/sessions/{session_id}/typing": lambda stage: {"is_typing": True},
     "PATCH /v1/agents/me/availability": lambda stage: {"availability": "away"},
+    "POST /v1/auth/links": lambda stage: {
+        "token": stage.link_token,
+        "password": "a staple that was chosen",
+    },
+    "POST /v1/auth/recovery": lambda stage: {
+        "email": f"{unique()}@example.org",
+        "workspace": stage.workspace.slug,
+    },
+    "POST /v1/agents": lambda stage: {
+        "email": f"{unique()}@example.org",
+        "display_name": "Nora New",
+        "role": "agent",
+    },
+    "PATCH /v1/agents/{agent_id}": lambda stage: {"display_name": "Nora Newman"},
+    "POST /v1/agents/{agent_id}/activate": lambda stage: {},
+    "POST /v1/agents/{agent_id}/deactivate": lambda stage: {},
+    "POST /v1/agents/{agent_id}/link": lambda stage: {},
+    "POST /v1/agents/me/password": lambda stage: {"old_password": PASSWORD, "password": PASSWORD},
+    "POST /v1/agents/me/second-factor": lambda stage: {"password": PASSWORD},
+    "POST /v1/agents/me/second-factor/confirm": lambda stage: {"code": "123456"},
+    "DELETE /v1/agents/me/second-factor": lambda stage: {"password": PASSWORD, "code": "123456"},
     "POST /v1/sessions/{session_id}/claim": lambda stage: {},
     "POST /v1/sessions/{session_id}/assign": lambda stage: {
         "assignee": {"type": "agent", "id": stage.agent.id}
@@ -152,7 +200,35 @@ async def build_stage(workspace: Workspace) -> Stage:
         message_id=begun["message"]["id"],
         inbox_id=str(workspace.inbox.id),
         key_id=str(UUID((await workspace.key()).id)),
+        colleague_id=(await invited(workspace)).id,
     )
+
+
+@dataclass(frozen=True)
+class Invited:
+    """Somebody who was invited, and the link he was given."""
+
+    id: str
+    email: str
+    link: str
+
+
+async def invited(workspace: Workspace, role: Role = Role.AGENT) -> Invited:
+    """Invite somebody, as the command line does."""
+    email, now = f"{unique()}@example.org", workspace.service.clock()
+    async with writing(workspace.service) as db:
+        agent = await agents.create(
+            db,
+            workspace.id,
+            email=email,
+            name="Nora New",
+            role=role,
+            password_hash=None,
+            status=AgentStatus.INVITED,
+            now=now,
+        )
+        link = await links.issue(db, agent, workspace.service.config.auth, now=now)
+    return Invited(str(agent.id), email, link.token)
 
 
 @cache

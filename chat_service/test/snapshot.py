@@ -16,6 +16,8 @@ UNWATCHED = {
     "audit_entries",
 }
 """Tries are counted and refusals noted whatever comes of them; sockets and followers keep rows too."""
+BESIDE = "last_used_at"
+"""Written beside the requests, some time after them."""
 
 
 async def rows_of(workspace: Workspace) -> dict[str, list[Any]]:
@@ -29,7 +31,8 @@ async def rows_of(workspace: Workspace) -> dict[str, list[Any]]:
     with workspace.service.database.bound():
         async with reading() as db:
             for table in tables:
-                query = select(table).where(table.c.workspace_id == workspace.id)
+                columns = [column for column in table.c if column.name != BESIDE]
+                query = select(*columns).where(table.c.workspace_id == workspace.id)
                 rows = await db.execute(query.order_by(*table.primary_key))
                 found[table.name] = [tuple(row) for row in rows]
     return found

@@ -205,3 +205,42 @@ def test_a_contact_that_is_none_stops_the_start(load: Load, contact: str) -> Non
     assert complaints(load, SECURITY_CONTACT=contact) == [
         "security.contact: must begin with mailto:, https:// or tel:"
     ]
+
+
+EMAIL_COMPLAINTS: list[tuple[dict[str, str], str]] = [
+    ({"EMAIL_HOST": "h", "EMAIL_SENDER": "a@b.c"}, "email.host: needs server.public_url"),
+    ({"EMAIL_HOST": "h", "SERVER_PUBLIC_URL": "https://h"}, "email.sender: must be an address"),
+    (
+        {"EMAIL_HOST": "h", "SERVER_PUBLIC_URL": "https://h", "EMAIL_SENDER": "a@b.c\nBcc: x@y.z"},
+        "email.sender: must be an address",
+    ),
+    (
+        {
+            "EMAIL_HOST": "h",
+            "SERVER_PUBLIC_URL": "https://h",
+            "EMAIL_SENDER": "a@b.c",
+            "EMAIL_USER": "chat",
+        },
+        "email.user: goes together with email.password",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "complaint"), EMAIL_COMPLAINTS)
+def test_refuses_a_mail_server_whose_letters_could_not_be_written(
+    load: Load, settings: dict[str, str], complaint: str
+) -> None:
+    (line,) = complaints(load, **settings)
+    assert line.startswith(complaint)
+
+
+def test_a_mail_server_may_have_a_user_and_a_password(load: Load) -> None:
+    loaded = load(
+        EMAIL_HOST="h",
+        SERVER_PUBLIC_URL="https://h",
+        EMAIL_SENDER="a@b.c",
+        EMAIL_USER="chat",
+        EMAIL_PASSWORD="p4ssword",
+        EMAIL_TLS="tls",
+    )
+    assert loaded.email.password is not None and "p4ssword" not in repr(loaded)

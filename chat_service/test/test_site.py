@@ -40,6 +40,16 @@ WRITES = [
 ]
 
 
+REFUSED = {
+    # Only the author may edit, and the message is the customer's.
+    "PATCH /v1/sessions/{session_id}/messages/{message_id}": (403, "forbidden"),
+    # None was begun.
+    "POST /v1/agents/me/second-factor/confirm": (409, "second_factor_off"),
+    "DELETE /v1/agents/me/second-factor": (409, "second_factor_off"),
+}
+"""What a good write is refused for all the same."""
+
+
 def cookie_of(response: httpx2.Response) -> tuple[str, str, set[str]]:
     """The one cookie an answer sets: name, value, attributes."""
     (header,) = response.headers.get_list("Set-Cookie")
@@ -121,8 +131,7 @@ async def test_a_write_by_cookie_needs_a_page_of_the_service(
         assert await written(stage, browser, address) == (403, "origin_not_allowed")
     assert await rows_of(workspace) == before
     browser.origin = OWN
-    # Only the author may edit, and the message is the customer's.
-    refused = (403, "forbidden") if address.startswith("PATCH") and "message" in address else None
+    refused = REFUSED.get(address)
     status, code = await written(stage, browser, address)
     assert (status, code) == refused if refused else status < 300
 

@@ -1,14 +1,13 @@
 """Make workspaces over HTTP, by the token of the installation."""
 
-from datetime import timedelta
 from hmac import compare_digest
 
 from quart import Blueprint, Response
 
 from chat_service.agents.founding import services
-from chat_service.agents.founding.transport import FoundedWorkspace, InvitationView, NewWorkspace
-from chat_service.agents.invitations import DAYS, invitation_url
-from chat_service.agents.rendering import agent_view
+from chat_service.agents.founding.transport import FoundedWorkspace, NewWorkspace
+from chat_service.agents.letters import letter_with
+from chat_service.agents.rendering import invited_view
 from chat_service.errors import NotFound, SlugTaken, Unauthenticated
 from chat_service.events.transaction import transaction
 from chat_service.web import Who, answer, bearer, document, now, parse, shared
@@ -27,29 +26,27 @@ blueprint = Blueprint("founding", __name__, url_prefix="/v1/workspaces")
 async def create_workspace() -> Response:
     """Make a workspace and invite its owner; without `auth.platform_token` there is no such address.
 
-    The invitation is good for 7 days. Its token is shown here and never again.
+    The link is good for a week, goes by e-mail as well where a mail server is set, and is shown here
+    and never again.
     """
     _require_platform()
-    body, moment = await parse(NewWorkspace), now()
+    body, public_url = await parse(NewWorkspace), shared().site.origins.public_url
     async with transaction() as db:
         founded = await services.found(
             db,
+            shared().auth,
             slug=body.slug,
             name=body.name,
             owner_email=body.owner_email,
             owner_name=body.owner_name,
-            now=moment,
+            now=now(),
         )
-    invitation = InvitationView(
-        token=founded.token,
-        url=invitation_url(shared().public_url, founded.token),
-        expires_at=moment + timedelta(days=DAYS),
-    )
+        letter = await letter_with(db, founded.owner, founded.link, public_url)
+    shared().mailer.send(letter)
+    invited = invited_view(founded.owner, founded.link, public_url)
     return answer(
         FoundedWorkspace(
-            workspace=workspace_view(founded.workspace),
-            owner=agent_view(founded.owner),
-            invitation=invitation,
+            workspace=workspace_view(founded.workspace), owner=invited.agent, link=invited.link
         ),
         201,
     )

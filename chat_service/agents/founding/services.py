@@ -6,10 +6,12 @@ from datetime import datetime
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.agents.invitations import invite
+from chat_service.agents.accounts import add_invited
+from chat_service.agents.links import Link
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import NOBODY, Target
+from chat_service.config import Auth
 from chat_service.errors import SlugTaken
 from chat_service.model import Agent, Workspace
 from chat_service.schema import Role
@@ -18,11 +20,11 @@ from chat_service.workspaces import services as workspaces
 
 @dataclass(frozen=True, slots=True)
 class Founded:
-    """A workspace with its owner, and the token of his invitation."""
+    """A workspace with its owner, and the link by which he gets in."""
 
     workspace: Workspace
     owner: Agent
-    token: str
+    link: Link
 
 
 async def make(db: AsyncSession, *, slug: str, name: str, now: datetime) -> Workspace:
@@ -44,11 +46,25 @@ async def make(db: AsyncSession, *, slug: str, name: str, now: datetime) -> Work
 
 
 async def found(
-    db: AsyncSession, *, slug: str, name: str, owner_email: str, owner_name: str, now: datetime
+    db: AsyncSession,
+    config: Auth,
+    *,
+    slug: str,
+    name: str,
+    owner_email: str,
+    owner_name: str,
+    now: datetime,
 ) -> Founded:
     """A workspace, and an owner who is invited; raises SlugTaken."""
     workspace = await make(db, slug=slug, name=name, now=now)
-    owner, token = await invite(
-        db, workspace.id, NOBODY, email=owner_email, name=owner_name, role=Role.OWNER, now=now
+    owner, link = await add_invited(
+        db,
+        workspace.id,
+        NOBODY,
+        config,
+        email=owner_email,
+        name=owner_name,
+        role=Role.OWNER,
+        now=now,
     )
-    return Founded(workspace, owner, token)
+    return Founded(workspace, owner, link)

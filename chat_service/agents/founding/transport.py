@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from chat_service.agents.transport import AgentView
-from chat_service.transport import Email, Name, Request, Response, Time, example
+from chat_service.agents.transport import LinkView, ManagedAgent
+from chat_service.transport import Email, Name, Request, Response, example
 from chat_service.workspaces.transport import Slug, WorkspaceView
 
 
@@ -23,20 +23,9 @@ class NewWorkspace(Request):
     owner_name: Name
 
 
-class InvitationView(Response):
-    """The right to choose a password once. It is shown here and never again.
-
-    `url` is null where the installation has no `server.public_url`.
-    """
-
-    token: str
-    url: str | None
-    expires_at: Time
-
-
 class FoundedWorkspace(Response):
     """A workspace, and how its owner gets in."""
 
     workspace: WorkspaceView
-    owner: AgentView
-    invitation: InvitationView
+    owner: ManagedAgent
+    link: LinkView

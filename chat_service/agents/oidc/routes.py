@@ -3,9 +3,7 @@
 Where no issuer is configured, none of these addresses is there.
 """
 
-from datetime import datetime
-
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response
 
 from chat_service.agents.oidc import identities
 from chat_service.agents.oidc import services as oidc
@@ -19,7 +17,7 @@ from chat_service.agents.oidc.transport import (
     OidcView,
     StartOidc,
 )
-from chat_service.agents.routes import agent_view
+from chat_service.agents.routes.shown import device, door, signed_in
 from chat_service.agents.transport import SignedIn
 from chat_service.auth import Admission
 from chat_service.errors import (
@@ -90,7 +88,7 @@ async def start_oidc() -> Response:
         workspace_id, concerns = who.workspace_id, who.actor.id
     elif purpose is Purpose.INVITATION:
         workspace_id, concerns = await oidc.invitation_of(
-            shared().auth, body.link_token or "", address=_address(), now=moment
+            shared().auth, body.link_token or "", address=device().address, now=moment
         )
     else:
         workspace_id, concerns = await oidc.workspace_of(body.workspace), None
@@ -131,10 +129,8 @@ async def finish_oidc() -> Response:
     Whatever else comes back opens nothing, whichever e-mail it has. After `link`, which needs the
     same agent's login again, `access_token` is null and the login stays as it was; the others end.
     """
-    body, provider, site = await parse(FinishOidc), _provider(), shared().site
-    websocket_url, moment = site.websocket_url(), now()
-    if body.cookie:
-        site.require_own_page()
+    body, provider = await parse(FinishOidc), _provider()
+    websocket_url, moment = door(cookie=body.cookie), now()
     flow = unseal(shared().keys, body.flow, state=body.state)
     who, expires_at = None, None
     if flow is not None and flow.purpose is Purpose.LINK:
@@ -147,21 +143,11 @@ async def finish_oidc() -> Response:
         iss=body.iss,
         caller=who,
         drop_password=body.drop_password,
-        address=_address(),
+        device=device(),
         now=moment,
     )
-    expires_in = _seconds_left(expires_at, moment)
-    response = answer(
-        SignedIn(
-            agent=agent_view(agent),
-            access_token=None if body.cookie else token,
-            expires_in=expires_in,
-            websocket_url=websocket_url,
-        )
-    )
-    if body.cookie and token is not None:
-        site.keep(response, token, seconds=expires_in)
-    return response
+    left = None if expires_at is None else max(0, int((expires_at - moment).total_seconds()))
+    return signed_in(agent, token, websocket_url, cookie=body.cookie, expires_in=left)
 
 
 @blueprint.get("/agents/me/identities")
@@ -210,17 +196,6 @@ async def _agent() -> Admission:
     if found[0].kind is not TokenKind.AGENT:
         raise Forbidden("Only an agent has accounts to link")
     return found
-
-
-def _address() -> str:
-    return request.remote_addr or ""
-
-
-def _seconds_left(expires_at: datetime | None, moment: datetime) -> int:
-    """How long a login lives: a new one as long as it may, else until it ends."""
-    if expires_at is None:
-        return shared().auth.agent_token_seconds
-    return max(0, int((expires_at - moment).total_seconds()))
 
 
 def _view(identity: AgentIdentity) -> IdentityView:

@@ -4,45 +4,35 @@ Owns the three things a way to the provider may be for: signing in, linking an a
 invitation. Who somebody is is told by issuer and subject alone: an e-mail opens nothing.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service import metrics
-from chat_service.agents import attempts
+from chat_service.agents import attempts, links
+from chat_service.agents.attempts import Subject
+from chat_service.agents.logins import Device
 from chat_service.agents.oidc import identities
 from chat_service.agents.oidc.flow import Flow, Purpose, new_flow, seal, state_of
 from chat_service.agents.oidc.provider import Provider, refused
-from chat_service.agents.services import new_login
+from chat_service.agents.proof import note_refusal
+from chat_service.agents.signing_in import let_in
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
+from chat_service.audit.services import Target
 from chat_service.auth import Caller
 from chat_service.config import Auth
-from chat_service.errors import InvalidGrant, ServiceError, Unauthenticated
+from chat_service.errors import InvalidGrant, ServiceError
 from chat_service.events import log
 from chat_service.events.schema import AgentUpdated
 from chat_service.events.transaction import looking, transaction
-from chat_service.model import Agent, OneTimeLink
-from chat_service.schema import (
-    Actor,
-    AgentStatus,
-    AuthorType,
-    LinkPurpose,
-    Outcome,
-    TokenId,
-    WorkspaceId,
-)
-from chat_service.tokens import Keys, hash_secret, parse_opaque
+from chat_service.model import Agent
+from chat_service.schema import Actor, AgentStatus, AuthorType, WorkspaceId
+from chat_service.tokens import Keys
 from chat_service.workspaces import queries as workspaces
-
-INVITATION: Final = "il"
-"""How the text of an invitation's link begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +72,16 @@ async def invitation_of(
 
     Raises InvalidGrant, and TooManyTries.
     """
-    try:
-        given = parse_opaque(text)
-    except Unauthenticated:
-        given = None
-    workspace_id, found = attempts.NOWHERE, None
-    if given is not None and given.prefix == INVITATION:
-        query = select(OneTimeLink.id).where(
-            OneTimeLink.workspace_id == given.workspace_id,
-            OneTimeLink.id == given.id,
-            OneTimeLink.secret_hash == hash_secret(given.secret),
-            *_good_invitation(now),
-        )
-        async with looking() as db:
-            if await workspaces.by_id(db, given.workspace_id) is not None:
-                workspace_id, found = given.workspace_id, await db.scalar(query)
-    async with one_try(config, workspace_id, address=address, now=now):
-        if found is None:
+    given = links.parse_link(text)
+    async with looking() as db:
+        tenant = await workspaces.by_id(db, given.workspace_id) if given else None
+        agent = await links.holder(db, given, now=now) if given and tenant else None
+    workspace_id = tenant.id if tenant else attempts.NOWHERE
+    limit = attempts.link_subject(config, address=address)
+    async with one_try(limit, workspace_id, Act.AGENT_JOINED, now=now):
+        if given is None or agent is None or agent.status is not AgentStatus.INVITED:
             raise refused("invitation")
-    return workspace_id, found
+    return workspace_id, given.id
 
 
 async def finish(
@@ -112,7 +93,7 @@ async def finish(
     iss: str | None,
     caller: Caller | None,
     drop_password: bool,
-    address: str,
+    device: Device,
     now: datetime,
 ) -> tuple[Agent, str | None]:
     """Let in who came back: the agent, and a token unless it was to link his account.
@@ -121,7 +102,8 @@ async def finish(
     which always says the same, TooManyTries, ProviderUnavailable, and what linking raises.
     """
     workspace_id = flow.workspace_id if flow else attempts.NOWHERE
-    async with one_try(config, workspace_id, address=address, now=now):
+    limit, act = attempts.by_address(config, device.address), Act.SIGNED_IN
+    async with one_try(limit, workspace_id, act, now=now):
         if flow is None or flow.has_ended(now=now):
             raise refused("flow")
         if flow.purpose is Purpose.LINK and (caller is None or caller.actor.id != flow.concerns):
@@ -132,51 +114,35 @@ async def finish(
                 return await _link(
                     db, caller, provider.issuer, subject, drop_password=drop_password, now=now
                 )
-            let_in = _join if flow.purpose is Purpose.INVITATION else _known
-            agent = await let_in(db, flow, provider.issuer, subject, now=now)
-            return agent, await _signed_in(db, agent, config, now=now)
+            find = _join if flow.purpose is Purpose.INVITATION else _known
+            agent = await find(db, flow, provider.issuer, subject, now=now)
+            return agent, await let_in(db, agent, device, config, act, now=now)
 
 
 @asynccontextmanager
 async def one_try(
-    config: Auth, workspace_id: WorkspaceId, *, address: str, now: datetime
+    limit: Subject, workspace_id: WorkspaceId, act: Act, *, now: datetime
 ) -> AsyncIterator[None]:
-    """Count a try from an address before its block; raises TooManyTries.
+    """Count a try at an act before its block; raises TooManyTries.
 
     One that the block refuses (InvalidGrant) stays counted and is audited; any other end takes it back.
     """
-    limits = (attempts.by_address(config, address),)
     async with transaction() as db:
-        await attempts.count(db, workspace_id, limits, now=now)
+        refusal = await attempts.admit(db, workspace_id, [limit], act=act, now=now)
+    if refusal is not None:
+        raise refusal
     failure: ServiceError | None = None
     try:
         yield
     except ServiceError as error:
         failure = error
     if isinstance(failure, InvalidGrant):
-        metrics.SIGN_INS_WRONG.inc()
-        await _note_refusal(workspace_id, now=now)
+        await note_refusal(workspace_id, act, now=now, agent=None)
     else:
-        await _take_back(workspace_id, limits, now=now)
+        async with transaction() as db:
+            await attempts.take_back(db, workspace_id, [limit], counted_at=now)
     if failure is not None:
         raise failure
-
-
-async def _take_back(
-    workspace_id: WorkspaceId, limits: Sequence[attempts.Subject], *, now: datetime
-) -> None:
-    async with transaction() as db:
-        await attempts.take_back(db, workspace_id, limits, counted_at=now)
-
-
-async def _note_refusal(workspace_id: WorkspaceId, *, now: datetime) -> None:
-    """Audit it where there is a workspace whose audit log tells of it."""
-    if workspace_id == attempts.NOWHERE:
-        return
-    async with transaction() as db:
-        audit.record(
-            db, workspace_id, audit.NOBODY, Act.SIGNED_IN, now=now, outcome=Outcome.REFUSED
-        )
 
 
 async def _known(
@@ -191,23 +157,10 @@ async def _known(
 
 async def _join(db: AsyncSession, flow: Flow, issuer: str, subject: str, *, now: datetime) -> Agent:
     """Use up an invitation: who was invited is an agent now, by this account."""
-    here = OneTimeLink.workspace_id == flow.workspace_id
-    link = (here, OneTimeLink.id == flow.concerns, *_good_invitation(now))
-    invited = (
-        select(Agent)
-        .where(
-            Agent.workspace_id == flow.workspace_id,
-            Agent.id == select(OneTimeLink.agent_id).where(*link).scalar_subquery(),
-            Agent.status == AgentStatus.INVITED,
-        )
-        .with_for_update(key_share=True)
-    )
-    agent = (await db.scalars(invited)).one_or_none()
-    used = await db.execute(delete(OneTimeLink).where(*link).returning(OneTimeLink.id))
-    if agent is None or used.first() is None:
+    agent = await links.take_invitation(db, flow.workspace_id, flow.concerns, now=now)
+    if agent is None:
         raise refused("invitation")
-    await db.execute(delete(OneTimeLink).where(here, OneTimeLink.agent_id == agent.id))
-    actor, target = _actor(agent), audit.Target("agent", agent.id)
+    actor, target = Actor(AuthorType.AGENT, agent.id), Target("agent", agent.id)
     await identities.link(db, agent, issuer, subject, actor=actor, now=now)
     agent.status = AgentStatus.ACTIVE
     joined = AgentUpdated(
@@ -238,31 +191,9 @@ async def _link(
             caller.actor,
             Act.PASSWORD_CHANGED,
             now=now,
-            target=audit.Target("agent", agent.id),
+            target=Target("agent", agent.id),
             fields=["password"],
             token_id=caller.token_id,
         )
     await identities.end_other_logins(db, caller, now=now)
     return agent, None
-
-
-async def _signed_in(db: AsyncSession, agent: Agent, config: Auth, *, now: datetime) -> str:
-    token = await new_login(db, agent, config, now=now)
-    audit.record(
-        db,
-        agent.workspace_id,
-        _actor(agent),
-        Act.SIGNED_IN,
-        now=now,
-        target=audit.Target("agent", agent.id),
-        token_id=TokenId(parse_opaque(token).id),
-    )
-    return token
-
-
-def _good_invitation(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    return OneTimeLink.purpose == LinkPurpose.INVITATION, OneTimeLink.expires_at > now
-
-
-def _actor(agent: Agent) -> Actor:
-    return Actor(AuthorType.AGENT, agent.id)

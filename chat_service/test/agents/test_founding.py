@@ -43,7 +43,7 @@ async def test_a_workspace_has_an_owner_who_is_invited(platform: Person, service
         "Eve",
         "owner",
     )
-    link = parse_opaque(founded["invitation"]["token"])
+    link = parse_opaque(founded["link"]["token"])
     assert (link.prefix, str(link.workspace_id)) == ("il", workspace["id"])
     assert len(bytes.fromhex(link.secret)) == 32
     async with writing(service) as db:
@@ -69,11 +69,11 @@ async def test_a_link_is_made_from_the_configuration_alone(workspace: Workspace)
     forged = {"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
     headers = {"Authorization": f"Bearer {PLATFORM_TOKEN}", **forged}
     here = await workspace.client.post(PATH, json=body(), headers=headers)
-    assert here.json()["invitation"]["url"] is None
+    assert here.json()["link"]["url"] is None
     public = "https://chat.example.org"
     async with another_installation(workspace.service, "http://test", public) as client:
-        there = (await client.post(PATH, json=body(), headers=headers)).json()["invitation"]
-    assert there["url"] == f"{public}/invitation#{there['token']}"
+        there = (await client.post(PATH, json=body(), headers=headers)).json()["link"]
+    assert there["url"] == f"{public}/console/link#{there['token']}"
 
 
 async def test_a_slug_is_taken_once(platform: Person, workspace: Workspace) -> None:

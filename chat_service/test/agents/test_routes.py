@@ -33,6 +33,8 @@ async def test_signing_in_gives_a_token_and_says_who_one_is(workspace: Workspace
         "email": bob.details["agent"]["email"],
         "display_name": "Bob",
         "role": "supervisor",
+        "role_id": None,
+        "status": "active",
     }
     assert signed_in["access_token"] != bob.token
     again = Person(workspace.client, signed_in["access_token"], bob.id)

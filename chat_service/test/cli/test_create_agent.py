@@ -39,11 +39,23 @@ def test_the_password_is_asked_for_where_it_is_left_out(seeded: Shell) -> None:
     assert seeded.run("create-agent", *words, given="correct horse\n" * 2).code == 0
 
 
+async def test_who_is_invited_chooses_the_password(seeded: Shell) -> None:
+    words = WORDS[:4]
+    made = seeded.run("create-agent", *words, "--invite")
+    assert (made.code, made.err, made.out[:3]) == (0, "", "il_")
+    body = {"token": made.out.strip(), "password": "correct horse"}
+    async with client_of(seeded) as client:
+        joined = await client.post("/v1/auth/links", json=body)
+    assert joined.json()["agent"]["status"] == "active"
+    both = CliRunner().invoke(command, [*WORDS, "--invite"])
+    assert (both.exit_code, "exclude each other" in both.output) == (2, True)
+
+
 def test_an_email_is_taken_once_in_whatever_letters(seeded: Shell) -> None:
     assert create(seeded).code == 0
     taken = create(seeded, email="EVE@example.org")
     assert taken.code == 1
-    assert taken.err == "EVE@example.org is taken in this workspace\n"
+    assert taken.err == "The e-mail is taken in this workspace\n"
 
 
 @pytest.mark.parametrize(
@@ -53,6 +65,9 @@ def test_an_email_is_taken_once_in_whatever_letters(seeded: Shell) -> None:
         {"name": ""},
         {"name": "x" * 129},
         {"password": ""},
+        {"password": "eleven char"},
+        {"password": "qwertyuiop123"},
+        {"password": "eve@example.org"},
         {"role": "king"},
     ],
 )

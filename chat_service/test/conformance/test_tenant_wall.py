@@ -1,16 +1,44 @@
 """The wall between tenants: every statement on their tables names the workspace."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from chat_service.test.addresses import invited
+from chat_service.test.agents.lives import CHOSEN, code_at
 from chat_service.test.builders import PASSWORD, Json, Person, Workspace, message, unique
 from chat_service.test.conformance.scene import Scene
 from chat_service.test.conformance.sqllog import watching, without_tenant
 from chat_service.test.conftest import PLATFORM_TOKEN
 from chat_service.test.customers.site import DEVICE, Site, keys_path, site_of
 from chat_service.test.sessions.calls import agent_ref
+
+
+@dataclass(frozen=True)
+class Lives:
+    """Two more agents: one who is invited, and one who begins a second factor."""
+
+    nora: str
+    """Where the invited one is found."""
+    link: str
+    eve: Person
+    login_id: str
+    codes: tuple[str, str]
+    """Two that follow each other, of the factor that was begun."""
+
+
+@pytest.fixture
+async def lives(workspace: Workspace) -> Lives:
+    """They, as they are before the walk."""
+    nora, eve = await invited(workspace), await workspace.agent()
+    begun = await eve.post("/v1/agents/me/second-factor", {"password": PASSWORD})
+    secret, clock = begun.json()["secret"], workspace.service.clock
+    codes = (code_at(secret, clock), code_at(secret, clock, 1))
+    login_id = str(UUID(eve.token.split("_")[2]))
+    return Lives(f"/v1/agents/{nora.id}", nora.link, eve, login_id, codes)
+
 
 Step = tuple[str, Person, str, str, Any]
 """The route, and who sends what to it."""
@@ -56,7 +84,47 @@ def arriving(scene: Scene, visitor: Person, site: Site) -> list[Step]:
     ]
 
 
-def walk(workspace: Workspace, scene: Scene, visitor: Person, site: Site) -> list[Step]:
+def life_of(workspace: Workspace, boss: Person, lives: Lives) -> list[Step]:
+    """What is asked about the accounts of agents, and by them."""
+    nora, eve, factor = lives.nora, lives.eve, "/v1/agents/me/second-factor"
+    new = {"email": f"{unique()}@example.org", "display_name": "New", "role": "agent"}
+    joining: Json = {"token": lives.link, "password": CHOSEN}
+    forgetting = {"email": f"{unique()}@example.org", "workspace": workspace.slug}
+    changing = {"old_password": PASSWORD, "password": CHOSEN}
+    removing = {"password": CHOSEN, "code": lives.codes[1]}
+    return [
+        ("accounts.list_agents", boss, "GET", "/v1/agents", None),
+        ("accounts.get_me", boss, "GET", "/v1/agents/me", None),
+        ("accounts.get_agent", boss, "GET", nora, None),
+        ("accounts.invite_agent", boss, "POST", "/v1/agents", new),
+        ("accounts.patch_agent", boss, "PATCH", nora, {"role": "viewer"}),
+        ("links.use_link", eve, "POST", "/v1/auth/links", joining),
+        ("links.ask_for_recovery", eve, "POST", "/v1/auth/recovery", forgetting),
+        ("accounts.create_link", boss, "POST", f"{nora}/link", {}),
+        ("logins.list_logins", boss, "GET", f"{nora}/logins", None),
+        ("logins.end_logins", boss, "DELETE", f"{nora}/logins", None),
+        ("second_factor.remove_second_factor_of", boss, "DELETE", f"{nora}/second-factor", None),
+        ("leaving.deactivate_agent", boss, "POST", f"{nora}/deactivate", {}),
+        ("accounts.activate_agent", boss, "POST", f"{nora}/activate", {}),
+        ("second_factor.begin_second_factor", boss, "POST", factor, {"password": PASSWORD}),
+        (
+            "second_factor.confirm_second_factor",
+            eve,
+            "POST",
+            f"{factor}/confirm",
+            {"code": lives.codes[0]},
+        ),
+        ("logins.change_password", eve, "POST", "/v1/agents/me/password", changing),
+        ("second_factor.remove_second_factor", eve, "DELETE", factor, removing),
+        ("logins.list_own_logins", eve, "GET", "/v1/agents/me/logins", None),
+        ("logins.end_other_logins", eve, "DELETE", "/v1/agents/me/logins", None),
+        ("logins.end_own_login", eve, "DELETE", f"/v1/agents/me/logins/{lives.login_id}", None),
+    ]
+
+
+def walk(
+    workspace: Workspace, scene: Scene, visitor: Person, site: Site, lives: Lives
+) -> list[Step]:
     """Every route once, in an order in which each has something to do."""
     customer, bob, boss, key, path = scene.customer, scene.bob, scene.boss, scene.key, scene.path
     email = bob.details["agent"]["email"]
@@ -105,6 +173,7 @@ def walk(workspace: Workspace, scene: Scene, visitor: Person, site: Site) -> lis
         ),
         ("events.list_events", key, "GET", "/v1/events", None),
         *administration(workspace, scene),
+        *life_of(workspace, boss, lives),
         ("tickets.create_ticket", bob, "POST", "/v1/realtime/tickets", {}),
         ("auth.sign_out", bob, "POST", "/v1/auth/sign-out", {}),
         ("auth.sign_out", customer, "POST", "/v1/auth/sign-out", {}),
@@ -138,9 +207,9 @@ def administration(workspace: Workspace, scene: Scene) -> list[Step]:
 @pytest.mark.asvs("8.4.1")
 @pytest.mark.api_top10("API1")
 async def test_every_statement_names_the_tenant(
-    workspace: Workspace, scene: Scene, visitor: Person, site: Site
+    workspace: Workspace, scene: Scene, visitor: Person, site: Site, lives: Lives
 ) -> None:
-    steps = walk(workspace, scene, visitor, site)
+    steps = walk(workspace, scene, visitor, site, lives)
     with watching(workspace.service.database.engine) as sql:
         for _, who, method, path, body in steps:
             response = await who.call(method, path, json=body)
@@ -150,7 +219,7 @@ async def test_every_statement_names_the_tenant(
 
 
 async def test_every_route_is_walked(
-    workspace: Workspace, scene: Scene, visitor: Person, site: Site
+    workspace: Workspace, scene: Scene, visitor: Person, site: Site, lives: Lives
 ) -> None:
     rules = workspace.service.quart.url_map.iter_rules()
     routes = {
@@ -160,7 +229,7 @@ async def test_every_route_is_walked(
         # A socket is none; sign-in by a provider is off here, and walks in test/agents/test_oidc.py.
         and rule.endpoint != "realtime.realtime" and not rule.endpoint.startswith("oidc.")
     }
-    assert {route for route, *_ in walk(workspace, scene, visitor, site)} == routes
+    assert {route for route, *_ in walk(workspace, scene, visitor, site, lives)} == routes
 
 
 @pytest.mark.parametrize(

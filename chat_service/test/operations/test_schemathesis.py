@@ -39,6 +39,8 @@ MEANINGS: Final = {
     "private_key",
     "one_of_two",  # a key has either scopes or a role
     "reserved",
+    "too_common",
+    "unknown_role",
     "too_long",  # in bytes
     "too_many",
     "unknown_agent",
@@ -106,6 +108,7 @@ def target_of(stage: Stage, caller: str) -> Target:
         "inbox_key": stage.workspace.inbox_key,
         "inbox_id": str(stage.workspace.inbox.id),
         "customer_id": stage.customer.id,
+        "agent_id": stage.colleague_id,
     }
     return Target({"Authorization": f"Bearer {person.token}"}, places)
 

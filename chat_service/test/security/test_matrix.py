@@ -79,7 +79,18 @@ async def asked(world: World, address: str, cell: Cell, target: Target) -> httpx
     )
     headers = {"Authorization": f"Bearer {who.token}"} if who.token else {}
     body = world.body(address, cell.caller, target)
+    if address.endswith("recovery"):
+        # Nobody takes such a try back, so each comes from an address of its own.
+        return await recovery_from(world, cell.caller, body)
     return await world.here.client.request(method, path, headers=headers, json=body)
+
+
+async def recovery_from(world: World, caller: str, body: Any) -> httpx2.Response:
+    """Ask for a recovery from an address that nobody else has."""
+    place = (f"198.51.100.{PEOPLE.index(caller)}", 40_000)
+    transport = httpx2.ASGITransport(app=world.here.service, client=place)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        return await client.post("/v1/auth/recovery", json=body)
 
 
 async def answered(world: World, address: str, cell: Cell) -> int:

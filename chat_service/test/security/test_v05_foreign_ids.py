@@ -34,6 +34,7 @@ def test_every_kind_of_id_is_tried() -> None:
     fields = {field.place[-2:] for address in WITH_IDS for field in id_fields(address)}
     assert fields == {
         ("customer_id",),
+        ("role_id",),
         ("reply_to_id",),
         ("initial_message", "reply_to_id"),
         ("assignee", "id"),

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from chat_service.app import Service
 from chat_service.schema import Role
-from chat_service.test.addresses import BODIES, Stage
-from chat_service.test.builders import Json, Person, Workspace, build_workspace, unique
+from chat_service.test.addresses import BODIES, Stage, invited
+from chat_service.test.builders import PASSWORD, Json, Person, Workspace, build_workspace, unique
 from chat_service.test.rows import deactivate
 
 CUSTOMER_OF: Final = {
@@ -32,6 +32,8 @@ class Target:
     key_id: str
     """Of an API key that may be revoked."""
     signing_key_id: str
+    agent_id: str
+    login_id: str = MISSING
 
 
 @dataclass
@@ -46,12 +48,19 @@ class World:
     """The id of an API key for each of the workspaces."""
     signing_keys: dict[str, str]
     """A key of the inbox of each workspace, which has room for one more."""
+    links: dict[str, str]
+    """A link that nobody has used yet, for each caller."""
+    colleagues: dict[str, str]
+    """An agent who calls nobody, here and `foreign`."""
+    spare_login: str
+    """A login of `holder` beside the one he calls by."""
 
     async def target(self, kind: str) -> Target:
         """A new session of a kind, in the state its kind says."""
         if kind == "missing":
             inbox_key = f"{self.here.inbox_key[:-32]}{MISSING.replace('-', '')}"
-            return Target(MISSING, MISSING, MISSING, inbox_key, MISSING, MISSING, MISSING)
+            names = [MISSING] * 3
+            return Target(*names, inbox_key, *[MISSING] * 4)
         customer = self.people[CUSTOMER_OF[kind]]
         begun = await customer.start()
         if kind in HELD_BY:
@@ -59,14 +68,17 @@ class World:
             assert (await self.people[HELD_BY[kind]].post(path)).status_code == 200
         workspace = self.there if kind == "foreign" else self.here
         session_id, message_id = begun["session"]["id"], begun["message"]["id"]
+        colleague = self.colleagues["foreign" if kind == "foreign" else "here"]
         return Target(
             session_id,
             message_id,
             customer.id,
             workspace.inbox_key,
-            str(workspace.inbox.id),
-            self.spare_keys[workspace.slug],
-            self.signing_keys[workspace.slug],
+            inbox_id=str(workspace.inbox.id),
+            key_id=self.spare_keys[workspace.slug],
+            signing_key_id=self.signing_keys[workspace.slug],
+            agent_id=colleague,
+            login_id=self.spare_login if kind == "own" else MISSING,
         )
 
     async def somebody(self, target: Target) -> Target:
@@ -84,7 +96,7 @@ class World:
         """A body that is good but for the right to send it."""
         if address not in BODIES:
             return None
-        body = BODIES[address](self.stage(target))
+        body = BODIES[address](self.stage(target, self.links[caller]))
         if "assignee" in body:
             away = caller.startswith("foreign")
             body["assignee"]["id"] = self.people["foreign_owner" if away else "agent"].id
@@ -92,7 +104,7 @@ class World:
             body["customer_id"] = target.customer_id
         return body
 
-    def stage(self, target: Target) -> Stage:
+    def stage(self, target: Target, link: str) -> Stage:
         """The main workspace with a target in it."""
         return Stage(
             workspace=self.here,
@@ -104,6 +116,8 @@ class World:
             inbox_id=target.inbox_id,
             key_id=target.key_id,
             signing_key_id=target.signing_key_id,
+            colleague_id=target.agent_id,
+            link=link,
         )
 
 
@@ -116,7 +130,13 @@ async def build_world(here: Workspace, service: Service) -> World:
         here.slug: await key_of(here, people["key"]),
         there.slug: await key_of(there, people["foreign_key"]),
     }
-    world = World(here, there, people, {}, spare, signing)
+    links = {name: (await invited(here)).link for name in PEOPLE}
+    colleagues = {"here": (await invited(here)).id, "foreign": (await invited(there)).id}
+    for name in ("owner", "holder", "agent", "viewer", "foreign_owner"):
+        begun = await people[name].post("/v1/agents/me/second-factor", {"password": PASSWORD})
+        assert begun.status_code == 201
+    login = await spare_login(here, people["holder"])
+    world = World(here, there, people, {}, spare, signing, links, colleagues, login)
     for kind in (*CUSTOMER_OF, "missing"):
         world.targets[kind] = await world.target(kind)
     return world
@@ -127,6 +147,14 @@ async def key_of(workspace: Workspace, manager: Person) -> str:
     path = f"/v1/inboxes/{workspace.inbox.id}/keys"
     made = await manager.post(path, {"algorithm": "HS256"})
     return str(made.json()["key"]["id"])
+
+
+async def spare_login(here: Workspace, holder: Person) -> str:
+    """The id of another login of somebody."""
+    email = holder.details["agent"]["email"]
+    body = {"email": email, "password": PASSWORD, "workspace": here.slug}
+    token = (await here.client.post("/v1/auth/sign-in", json=body)).json()["access_token"]
+    return str(UUID(token.split("_")[2]))
 
 
 PEOPLE: Final = (

@@ -44,6 +44,8 @@ DATA = {
     "customer.merged": {"customer_id", "into"},
     "customer.blocked": {"customer_id"},
     "customer.unblocked": {"customer_id"},
+    "agent.updated": {"agent_id", "changed"},
+    "agent.deactivated": {"agent_id"},
     "inbox.updated": {"inbox_id"},
     "token.revoked": {"token_id"},
 }
@@ -54,6 +56,8 @@ OF_THE_WORKSPACE = {
     "customer.merged",
     "customer.blocked",
     "customer.unblocked",
+    "agent.updated",
+    "agent.deactivated",
     "inbox.updated",
     "token.revoked",
 }
@@ -82,6 +86,9 @@ async def everything_happens(workspace: Workspace) -> str:
     await act(admin, session_id, "close")
     await act(admin, session_id, "reopen")
     await customers_come_and_go(workspace, admin)
+    bob = await workspace.agent()
+    await admin.call("PATCH", f"/v1/agents/{bob.id}", json={"display_name": "Robert"})
+    await admin.post(f"/v1/agents/{bob.id}/deactivate")
     await admin.post("/v1/auth/sign-out")
     return session_id
 

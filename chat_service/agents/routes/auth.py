@@ -5,8 +5,9 @@ from uuid import UUID
 
 from quart import Blueprint, Response, request
 
-from chat_service.agents import queries, services
-from chat_service.agents.rendering import agent_view
+from chat_service.agents import queries, services, signing_in
+from chat_service.agents.routes.shown import device, door, gate, signed_in
+from chat_service.agents.signing_in import Credentials
 from chat_service.agents.transport import (
     AvailabilityResponse,
     NewTicket,
@@ -15,7 +16,13 @@ from chat_service.agents.transport import (
     SignIn,
     TicketResponse,
 )
-from chat_service.errors import InvalidGrant, OriginNotAllowed, Overloaded, TooManyTries
+from chat_service.errors import (
+    InvalidGrant,
+    OriginNotAllowed,
+    Overloaded,
+    SecondFactorRequired,
+    TooManyTries,
+)
 from chat_service.events.transaction import reading, transaction
 from chat_service.tickets import SECONDS, issue_ticket
 from chat_service.transport import SET_COOKIE, Empty, Query
@@ -32,39 +39,20 @@ PROTOCOL: Final = "chat.v1"
     Who.PUBLIC,
     body=SignIn,
     answers={200: SignedIn},
-    errors=[InvalidGrant, TooManyTries, Overloaded, OriginNotAllowed],
+    errors=[InvalidGrant, SecondFactorRequired, TooManyTries, Overloaded, OriginNotAllowed],
     gives=[SET_COOKIE],
 )
 async def sign_in() -> Response:
-    """Sign an agent in by e-mail and password.
+    """Sign an agent in by e-mail and password, and by a `code` where he has a second factor.
 
     With `cookie` only a page of the service itself may do so: another one would choose whom the
     browser is signed in as.
     """
-    body, site = await parse(SignIn), shared().site
-    websocket_url, expires_in = site.websocket_url(), shared().auth.agent_token_seconds
-    if body.cookie:
-        site.require_own_page()
-    agent, token = await services.sign_in(
-        shared().passwords,
-        shared().auth,
-        email=body.email,
-        password=body.password,
-        workspace=body.workspace,
-        address=request.remote_addr or "",
-        now=now(),
-    )
-    response = answer(
-        SignedIn(
-            agent=agent_view(agent),
-            access_token=None if body.cookie else token,
-            expires_in=expires_in,
-            websocket_url=websocket_url,
-        )
-    )
-    if body.cookie:
-        site.keep(response, token, seconds=expires_in)
-    return response
+    body = await parse(SignIn)
+    websocket_url = door(cookie=body.cookie)
+    shown = Credentials(body.email, body.password, body.workspace, body.code)
+    agent, token = await signing_in.sign_in(gate(), shown, device(), now=now())
+    return signed_in(agent, token, websocket_url, cookie=body.cookie)
 
 
 @blueprint.post("/sign-out")

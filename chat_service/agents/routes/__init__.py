@@ -1,0 +1,1 @@
+"""What agents are asked over HTTP: a file for each concept."""
