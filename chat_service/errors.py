@@ -20,6 +20,7 @@
     ├── Conflict 409
     │   ├── InvalidMove, ReopenWindowPassed, SessionClosed, SessionFull, TooManyOpenSessions
     │   ├── AlreadyAssigned, NotAssigned
+    │   ├── RoleInUse, TeamInUse, NameTaken, TooMany
     │   └── CursorAhead, CursorMismatch
     ├── CursorExpired 410, PreconditionFailed 412, BodyTooLarge 413, UnsupportedMediaType 415
     ├── ValidationFailed 422
@@ -264,6 +265,30 @@ class NotAssigned(Conflict):
     """Nobody holds the session and this inbox wants it claimed before it is answered."""
 
     code, title = "not_assigned", "The session must be claimed first"
+
+
+class RoleInUse(Conflict):
+    """Agents have this role, deactivated ones counted. Give them another one first."""
+
+    code, title = "role_in_use", "Agents have this role"
+
+
+class TeamInUse(Conflict):
+    """Sessions were given to this team, closed ones counted. Take its members out, or rename it."""
+
+    code, title = "team_in_use", "Sessions belong to this team"
+
+
+class NameTaken(Conflict):
+    """Another one of its kind in the workspace has this name."""
+
+    code, title = "name_taken", "The name is taken"
+
+
+class TooMany(Conflict):
+    """The workspace has as many of these as it may. Remove one first."""
+
+    code, title = "too_many", "There are too many"
 
 
 class CursorAhead(Conflict):

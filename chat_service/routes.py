@@ -2,9 +2,11 @@
 
 from quart import Quart
 
+from chat_service.agents.roles.routes import blueprint as roles
 from chat_service.agents.routes import agents
 from chat_service.agents.routes import blueprint as auth
 from chat_service.agents.routes import tickets
+from chat_service.agents.teams.routes import blueprint as teams
 from chat_service.customers.routes import blueprint as customers
 from chat_service.intake.routes import blueprint as intake
 from chat_service.messages.routes import blueprint as messages
@@ -20,6 +22,8 @@ BLUEPRINTS = (
     auth,
     agents,
     tickets,
+    roles,
+    teams,
     customers,
     intake,
     sessions,

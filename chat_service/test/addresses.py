@@ -14,7 +14,9 @@ from chat_service.app import create_app
 from chat_service.config import Auth, Config, Log
 from chat_service.operations.openapi import build_document
 from chat_service.schema import Role
+from chat_service.test.agents.staffing import new_role, new_team
 from chat_service.test.builders import PASSWORD, Json, Person, Workspace, message, unique
+from chat_service.transport import AN_ID
 from chat_service.web import Who, documented
 
 _VARIABLE: Final = re.compile("<(?:[^:>]*:)?([^>]+)>")
@@ -31,12 +33,17 @@ class Stage:
     key: Person
     session_id: str
     message_id: str
+    role_id: str = AN_ID
+    team_id: str = AN_ID
 
     def path(self, address: str) -> str:
         """The path of an address, with what stands on this stage."""
         names = {
             "session_id": self.session_id,
             "message_id": self.message_id,
+            "role_id": self.role_id,
+            "team_id": self.team_id,
+            "agent_id": self.agent.id,
             "inbox_key": self.workspace.inbox_key,
             "code": "not_found",
             "name": "pages.css",
@@ -75,6 +82,11 @@ BODIES: Final[dict[str, Callable[[Stage], Json]]] = {
     "PATCH /v1/sessions/{session_id}": lambda stage: {"subject": "Late order"},
     "PUT /v1/sessions/{session_id}/read-state": lambda stage: {"read_seq": 1},
     "POST /v1/sessions/{session_id}/typing": lambda stage: {"is_typing": True},
+    "POST /v1/roles": lambda stage: {"name": unique(), "permissions": []},
+    "PATCH /v1/roles/{role_id}": lambda stage: {"permissions": []},
+    "POST /v1/teams": lambda stage: {"name": unique()},
+    "PATCH /v1/teams/{team_id}": lambda stage: {"name": unique()},
+    "PUT /v1/teams/{team_id}/members/{agent_id}": lambda stage: {},
     "PATCH /v1/agents/me/availability": lambda stage: {"availability": "away"},
     "POST /v1/sessions/{session_id}/claim": lambda stage: {},
     "POST /v1/sessions/{session_id}/assign": lambda stage: {
@@ -91,15 +103,17 @@ BODIES: Final[dict[str, Callable[[Stage], Json]]] = {
 
 async def build_stage(workspace: Workspace) -> Stage:
     """One of everything: the session is the customer's, and so is its message."""
-    customer = await workspace.customer()
+    customer, owner = await workspace.customer(), await workspace.agent(Role.OWNER)
     begun = await customer.start()
     return Stage(
         workspace=workspace,
         customer=customer,
-        agent=await workspace.agent(Role.OWNER),
+        agent=owner,
         key=await workspace.key(),
         session_id=begun["session"]["id"],
         message_id=begun["message"]["id"],
+        role_id=await new_role(owner),
+        team_id=await new_team(owner),
     )
 
 

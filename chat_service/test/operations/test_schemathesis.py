@@ -38,6 +38,7 @@ MEANINGS: Final = {
     "too_long",  # in bytes
     "unknown_agent",
     "unknown_message",
+    "unknown_team",
 }
 """What a body or a query of the right form may still be refused for."""
 Case = schemathesis.Case[Any]
@@ -58,7 +59,7 @@ class Target:
 
     headers: dict[str, str]
     places: dict[str, str]
-    """What stands in the paths: a session, a message of it, an inbox. A stranger knows none."""
+    """What stands in the paths, as a session and a message of it. A stranger knows nothing."""
 
 
 @pytest.fixture(
@@ -92,6 +93,9 @@ def target_of(stage: Stage, caller: str) -> Target:
     places = {
         "session_id": stage.session_id,
         "message_id": stage.message_id,
+        "role_id": stage.role_id,
+        "team_id": stage.team_id,
+        "agent_id": stage.agent.id,
         "inbox_key": stage.workspace.inbox_key,
     }
     return Target({"Authorization": f"Bearer {person.token}"}, places)

@@ -87,6 +87,8 @@ async def answered(world: World, address: str, cell: Cell) -> int:
     kind = "own" if cell.target == NO_TARGET else cell.target
     fresh = not address.startswith("GET") and "{session_id}" in address
     target = await world.target(kind) if fresh else world.targets[kind]
+    if "{role_id}" in address or "{team_id}" in address:
+        target = await world.staffed(kind)
     response = await asked(world, address, cell, target)
     if address == "POST /v1/sessions":
         await world.end(kind, response.json()["session"]["id"])

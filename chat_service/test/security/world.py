@@ -1,11 +1,12 @@
 """Two workspaces with every kind of caller and every kind of target of the authorization matrix."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chat_service.app import Service
 from chat_service.schema import Role
 from chat_service.test.addresses import BODIES, Stage
+from chat_service.test.agents.staffing import new_role, new_team
 from chat_service.test.builders import Json, Person, Workspace, build_workspace, unique
 from chat_service.test.rows import deactivate
 
@@ -27,6 +28,9 @@ class Target:
     message_id: str
     customer_id: str
     inbox_key: str
+    agent_id: str
+    role_id: str = MISSING
+    team_id: str = MISSING
 
 
 @dataclass
@@ -42,7 +46,7 @@ class World:
         """A new session of a kind, in the state its kind says."""
         if kind == "missing":
             inbox_key = f"{self.here.inbox_key[:-32]}{MISSING.replace('-', '')}"
-            return Target(MISSING, MISSING, MISSING, inbox_key)
+            return Target(MISSING, MISSING, MISSING, inbox_key, MISSING)
         customer = self.people[CUSTOMER_OF[kind]]
         begun = await customer.start()
         if kind in HELD_BY:
@@ -50,7 +54,14 @@ class World:
             assert (await self.people[HELD_BY[kind]].post(path)).status_code == 200
         workspace = self.there if kind == "foreign" else self.here
         session_id, message_id = begun["session"]["id"], begun["message"]["id"]
-        return Target(session_id, message_id, customer.id, workspace.inbox_key)
+        agent = self.people["foreign_owner" if kind == "foreign" else "agent"]
+        return Target(session_id, message_id, customer.id, workspace.inbox_key, agent.id)
+
+    async def staffed(self, kind: str) -> Target:
+        """The target of a kind, with a role and a team of its workspace that are new."""
+        owner = self.people["foreign_owner" if kind == "foreign" else "owner"]
+        made = {"role_id": await new_role(owner), "team_id": await new_team(owner)}
+        return replace(self.targets[kind], **made)
 
     async def end(self, kind: str, session_id: str) -> None:
         """Close a session, so that its customer may start others."""
@@ -78,6 +89,8 @@ class World:
             key=self.people["key"],
             session_id=target.session_id,
             message_id=target.message_id,
+            role_id=target.role_id,
+            team_id=target.team_id,
         )
 
 
@@ -88,6 +101,8 @@ async def build_world(here: Workspace, service: Service) -> World:
     world = World(here, there, people, {})
     for kind in (*CUSTOMER_OF, "missing"):
         world.targets[kind] = await world.target(kind)
+    for kind in ("own", "foreign"):
+        world.targets[kind] = await world.staffed(kind)
     return world
 
 

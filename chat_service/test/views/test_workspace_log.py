@@ -6,6 +6,7 @@ import pytest
 
 from chat_service.events.schema import AnyEvent
 from chat_service.schema import Permission, Role, Status
+from chat_service.test.agents.staffing import new_role, new_team
 from chat_service.test.builders import Json, Person, Workspace, build_workspace
 from chat_service.test.rows import put_to_rest
 from chat_service.test.sessions.calls import act, agent_ref, waiting
@@ -39,10 +40,19 @@ DATA = {
     "message.updated": {"message", "changed"},
     "message.deleted": {"message"},
     "agent.created": {"agent_id"},
+    "role.updated": {"role_id", "changed"},
+    "team.updated": {"team_id", "agent_ids"},
     "inbox.updated": {"inbox_id"},
     "token.revoked": {"token_id"},
 }
-OF_THE_WORKSPACE = {"session.created", "agent.created", "inbox.updated", "token.revoked"}
+OF_THE_WORKSPACE = {
+    "session.created",
+    "agent.created",
+    "role.updated",
+    "team.updated",
+    "inbox.updated",
+    "token.revoked",
+}
 SESSION_FACTS = set(DATA) - OF_THE_WORKSPACE
 
 
@@ -67,6 +77,8 @@ async def everything_happens(workspace: Workspace) -> str:
     await admin.call("PATCH", path, json={"priority": "high", "tags": ["vip"]})
     await act(admin, session_id, "close")
     await act(admin, session_id, "reopen")
+    await new_role(admin)
+    await new_team(admin)
     await admin.post("/v1/auth/sign-out")
     return session_id
 
