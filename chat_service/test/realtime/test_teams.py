@@ -24,11 +24,14 @@ from chat_service.test.agents.staffing import (
     take_out,
 )
 from chat_service.test.builders import Json, Person, Workspace
+from chat_service.test.fakes import TurningClock
+from chat_service.test.realtime.conftest import served
 from chat_service.test.realtime.consoles import begun, changed, console, say
 from chat_service.test.realtime.list_client import Console, connected, streamed
 from chat_service.test.realtime.talkers import PATIENCE, Address
 from chat_service.test.sessions.calls import act
 from chat_service.test.sessions.test_reach import caller_of
+from chat_service.test.test_auth import another_process, at
 from chat_service_client import AsyncChat
 
 P = Permission
@@ -322,3 +325,18 @@ async def test_a_reader_of_changes_whose_rights_change_lists_again(
         await take_out(cast.boss, cast.team_id, cast.bob)
         await say(cast.customer, cast.session_id)
         assert cast.session_id not in await stream.rest()
+
+
+async def test_a_hello_and_a_list_go_by_no_remembered_rights(
+    workspace: Workspace, cast: Cast, turning_clock: TurningClock
+) -> None:
+    apart = another_process(workspace.service, turning_clock, recheck_seconds=60)
+    async with apart as (other, there), served(other) as elsewhere:
+        bob, path = at(there, cast.bob), f"/v1/sessions/{cast.session_id}"
+        assert (await bob.get(path)).status_code == 200
+        await take_out(cast.boss, cast.team_id, cast.bob)
+        assert (await bob.get(path)).status_code == 200, "not remembered"
+        assert (await bob.get("/v1/sessions")).json()["data"] == []
+        async with elsewhere.socket(bob) as socket:
+            answer = await socket.follow(cast.session_id)
+            assert (answer["op"], answer["problem"]["code"]) == ("error", "not_found")
