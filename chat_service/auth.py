@@ -44,6 +44,7 @@ from chat_service.usage import Usage
 
 LEEWAY: Final = timedelta(seconds=60)
 REMEMBERED: Final = 10_000
+BY_TEAM: Final = {Permission.SESSIONS_READ_TEAM, Permission.SESSIONS_READ_ALL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,17 @@ class Caller:
     role_id: RoleId | None = None
     """Of an agent, where it is a role of the workspace's own."""
     teams: frozenset[TeamId] = frozenset()
-    """Of an agent whose sight of sessions depends on them."""
+    """Of an agent who may see their sessions: one who sees all of them has a view of his teams too."""
 
     @property
     def is_customer(self) -> bool:
         """Whether this is a person served, who sees the public side of own sessions only."""
         return self.kind is TokenKind.CUSTOMER
+
+    @property
+    def rights(self) -> tuple[object, ...]:
+        """What others may change of him while he stays signed in."""
+        return self.permissions, self.role, self.role_id, self.teams
 
 
 Admission = tuple[Caller, datetime | None]
@@ -259,8 +265,6 @@ async def _staff(db: AsyncSession, found: Found) -> Caller:
             permissions=frozenset(Permission(scope) for scope in token.scopes),
         )
     permissions = permissions_of(agent, role)
-    by_team = Permission.SESSIONS_READ_TEAM in permissions
-    sees_all = Permission.SESSIONS_READ_ALL in permissions
     return Caller(
         kind=token.kind,
         workspace_id=token.workspace_id,
@@ -270,7 +274,7 @@ async def _staff(db: AsyncSession, found: Found) -> Caller:
         permissions=permissions,
         role=agent.role,
         role_id=agent.role_id,
-        teams=await _teams(db, agent) if by_team and not sees_all else frozenset(),
+        teams=await teams_of(db, agent, permissions),
     )
 
 
@@ -281,7 +285,12 @@ def permissions_of(agent: Agent, role: CustomRole | None) -> frozenset[Permissio
     return frozenset(Permission(each) for each in role.permissions)
 
 
-async def _teams(db: AsyncSession, agent: Agent) -> frozenset[TeamId]:
+async def teams_of(
+    db: AsyncSession, agent: Agent, permissions: frozenset[Permission]
+) -> frozenset[TeamId]:
+    """The teams whose sessions an agent may see as a member; none where nothing depends on them."""
+    if not permissions & BY_TEAM:
+        return frozenset()
     query = select(TeamMember.team_id).where(
         TeamMember.workspace_id == agent.workspace_id, TeamMember.agent_id == agent.id
     )

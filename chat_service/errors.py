@@ -24,6 +24,7 @@
     │   ├── AlreadyAssigned, NotAssigned
     │   ├── IdentityTaken, LastWayIn, EmailVerified, SlugTaken, TooMany
     │   ├── EmailTaken, LastOwner, AgentDeactivated, SecondFactorOn, SecondFactorOff
+    │   ├── RoleInUse, TeamInUse, NameTaken
     │   └── CursorAhead, CursorMismatch
     ├── CursorExpired 410, PreconditionFailed 412, BodyTooLarge 413, UnsupportedMediaType 415
     ├── ValidationFailed 422
@@ -285,6 +286,24 @@ class NotAssigned(Conflict):
     """Nobody holds the session and this inbox wants it claimed before it is answered."""
 
     code, title = "not_assigned", "The session must be claimed first"
+
+
+class RoleInUse(Conflict):
+    """Agents have this role, deactivated ones counted. Give them another one first."""
+
+    code, title = "role_in_use", "Agents have this role"
+
+
+class TeamInUse(Conflict):
+    """Sessions were given to this team, closed ones counted. Take its members out, or rename it."""
+
+    code, title = "team_in_use", "Sessions belong to this team"
+
+
+class NameTaken(Conflict):
+    """Another one of its kind in the workspace has this name."""
+
+    code, title = "name_taken", "The name is taken"
 
 
 class IdentityTaken(Conflict):

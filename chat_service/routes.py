@@ -5,6 +5,7 @@ from quart import Quart
 from chat_service.agents.founding.routes import blueprint as founding
 from chat_service.agents.keys.routes import blueprint as keys
 from chat_service.agents.oidc.routes import blueprint as oidc
+from chat_service.agents.roles.routes import blueprint as roles
 from chat_service.agents.routes.accounts import blueprint as accounts
 from chat_service.agents.routes.auth import agents
 from chat_service.agents.routes.auth import blueprint as auth
@@ -12,6 +13,7 @@ from chat_service.agents.routes.auth import tickets
 from chat_service.agents.routes.links import blueprint as links
 from chat_service.agents.routes.logins import blueprint as logins
 from chat_service.agents.routes.second_factor import blueprint as second_factor
+from chat_service.agents.teams.routes import blueprint as teams
 from chat_service.customers.routes import blueprint as customers
 from chat_service.inboxes.routes import blueprint as inboxes
 from chat_service.inboxes.signing.routes import blueprint as signing
@@ -44,6 +46,8 @@ BLUEPRINTS = (
     keys,
     workspaces,
     inboxes,
+    roles,
+    teams,
     customers,
     intake,
     sessions,

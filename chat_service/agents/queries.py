@@ -1,14 +1,16 @@
 """Find agents."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chat_service.auth import Caller, permissions_of, teams_of
 from chat_service.errors import NotFound
-from chat_service.model import Agent, AgentIdentity
-from chat_service.schema import AgentId, AgentStatus, Role, WorkspaceId
+from chat_service.model import Agent, AgentIdentity, CustomRole
+from chat_service.schema import AgentId, AgentStatus, Role, TokenKind, WorkspaceId
 
 
 async def by_email(db: AsyncSession, workspace_id: WorkspaceId, email: str) -> Agent | None:
@@ -87,6 +89,30 @@ async def has_identity(db: AsyncSession, agent: Agent) -> bool:
         AgentIdentity.workspace_id == agent.workspace_id, AgentIdentity.agent_id == agent.id
     )
     return await db.scalar(query.limit(1)) is not None
+
+
+async def with_present_rights(db: AsyncSession, caller: Caller) -> Caller:
+    """A caller with the rights that he has in this snapshot; what is remembered of him may be older.
+
+    Only an agent's rights change while he is signed in.
+    """
+    if caller.kind is not TokenKind.AGENT:
+        return caller
+    roles = (CustomRole.workspace_id == Agent.workspace_id) & (CustomRole.id == Agent.role_id)
+    query = (
+        select(Agent, CustomRole)
+        .outerjoin(CustomRole, roles)
+        .where(Agent.workspace_id == caller.workspace_id, Agent.id == caller.actor.id)
+    )
+    agent, role = (await db.execute(query)).one()
+    permissions = permissions_of(agent, role)
+    return replace(
+        caller,
+        permissions=permissions,
+        role=agent.role,
+        role_id=agent.role_id,
+        teams=await teams_of(db, agent, permissions),
+    )
 
 
 async def lock_active(

@@ -172,10 +172,11 @@ class AgentDeactivated(WorkspaceEvent):
 
 
 class RoleUpdated(WorkspaceEvent):
-    """A role of the workspace's own was made, changed or removed."""
+    """A role of the workspace's own was made, changed or removed; `changed` names which fields."""
 
     type: Literal["role.updated"] = "role.updated"
     role_id: RoleId
+    changed: list[str]
 
 
 class TeamUpdated(WorkspaceEvent):

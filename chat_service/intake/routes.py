@@ -153,12 +153,13 @@ async def start_session() -> Response:
     client_session_id = idempotency_key(body.client_session_id)
     if client_session_id is None:
         raise ClientSessionIdMissing()
-    customer_id = services.customer_of(who, body.customer_id, body.custom_attributes)
+    customer_id = services.customer_of(who, body.customer_id, body.custom_attributes, body.team_id)
     start = services.Start(
         client_session_id=client_session_id,
         resume=body.mode == "resume_or_create",
         subject=body.subject,
         custom_attributes=body.custom_attributes,
+        team_id=body.team_id,
     )
     first = _draft(who, body.initial_message) if body.initial_message else None
     async with transaction() as db:

@@ -35,6 +35,7 @@ from chat_service.schema import (
     Permission,
     SessionId,
     Status,
+    TeamId,
     new_id,
 )
 from chat_service.sessions import services as sessions
@@ -57,6 +58,7 @@ class Start:
     resume: bool
     subject: str | None
     custom_attributes: dict[str, Any]
+    team_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,16 @@ class Started:
     created: bool
 
 
-def customer_of(caller: Caller, customer_id: UUID | None, attributes: dict[str, Any]) -> UUID:
+def customer_of(
+    caller: Caller,
+    customer_id: UUID | None,
+    attributes: dict[str, Any],
+    team_id: UUID | None = None,
+) -> UUID:
     """Whose session is started; raises Forbidden or ValidationFailed."""
     if caller.is_customer:
-        if customer_id not in (None, caller.customer_id) or attributes:
-            raise Forbidden("Only staff name a customer or give attributes")
+        if customer_id not in (None, caller.customer_id) or attributes or team_id is not None:
+            raise Forbidden("Only staff name a customer or a team, or give attributes")
         return UUID(str(caller.customer_id))
     require(caller, Permission.SESSIONS_WRITE)
     if not caller.permissions & READ:
@@ -96,7 +103,8 @@ async def start(
     """Start or find a session under the lock of its customer.
 
     `first` may carry any session's id: it is written into the one that is started. Raises NotFound,
-    TooManyOpenSessions, ClientSessionIdReused, ClientMessageIdReused and what a send raises.
+    TooManyOpenSessions, ClientSessionIdReused, ClientMessageIdReused, ValidationFailed for a team
+    that does not exist, and what a send raises.
     """
     sessions.check_attributes(start.custom_attributes, limits)
     if caller.is_customer:
@@ -202,6 +210,7 @@ async def _create(
     count = select(func.count()).select_from(ChatSession).where(*_open_sessions(customer))
     if (await db.scalars(count)).one() >= limits.open_sessions:
         raise TooManyOpenSessions()
+    await sessions.require_team(db, caller, start.team_id)
     by_agent = caller.actor.type is AuthorType.AGENT
     session = ChatSession(
         workspace_id=customer.workspace_id,
@@ -214,6 +223,7 @@ async def _create(
         channel=Channel.WEB if caller.is_customer else Channel.API,
         subject=start.subject,
         assignee_id=AgentId(UUID(str(caller.actor.id))) if by_agent else None,
+        team_id=None if start.team_id is None else TeamId(start.team_id),
         queued_at=None if by_agent else now,
         tags=[],
         custom_attributes=start.custom_attributes,

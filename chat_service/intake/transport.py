@@ -36,6 +36,9 @@ class StartSession(Request):
         default=None, description="Required, here or as `Idempotency-Key`.", examples=["visit-1"]
     )
     customer_id: UUID | None = Field(default=None, description="For staff only.")
+    team_id: UUID | None = Field(
+        default=None, description="For staff only: whose members see it. Of a new session alone."
+    )
     subject: Subject | None = None
     initial_message: FirstMessage | None = None
     custom_attributes: Attributes = Field(default_factory=dict, description="For staff only.")

@@ -96,6 +96,7 @@ class Batch:
             workspace_id=session.workspace_id,
             customer_id=session.customer_id,
             assignee_id=session.assignee_id,
+            team_id=session.team_id,
         ):
             raise NotFound()
         return session

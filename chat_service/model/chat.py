@@ -69,6 +69,16 @@ class ChatSession(Tenant, Base):
             sqlite_where=text("status != 'closed'"),
             postgresql_where=text("status != 'closed'"),
         ),
+        Index(
+            "ix_chat_sessions_unclosed_of_team",
+            "workspace_id",
+            "team_id",
+            "assignee_id",
+            "last_activity_at",
+            "id",
+            sqlite_where=text("status != 'closed' AND team_id IS NOT NULL"),
+            postgresql_where=text("status != 'closed' AND team_id IS NOT NULL"),
+        ),
         {"postgresql_with": {"fillfactor": "80", "autovacuum_vacuum_scale_factor": "0.01"}},
     )
 

@@ -37,7 +37,7 @@ SAID: Final[dict[str, Json]] = {
     "agent.created": {"agent_id": AN_ID},
     "agent.updated": {"agent_id": AN_ID, "changed": ["role"]},
     "agent.deactivated": {"agent_id": AN_ID},
-    "role.updated": {"role_id": AN_ID},
+    "role.updated": {"role_id": AN_ID, "changed": ["permissions"]},
     "team.updated": {"team_id": AN_ID, "agent_ids": [AN_ID]},
     "customer.updated": {"customer_id": AN_ID, "changed": ["email"]},
     "customer.merged": {"customer_id": AN_ID, "into": AN_ID},
@@ -97,8 +97,8 @@ def _resources(name: str) -> Resources:
 
 
 def _session() -> Any:
-    columns = ("previous_session_id", "subject", "queued_at", "priority", "closed_reason")
-    empty = dict.fromkeys([*columns, "closed_at", "waiting_since"])
+    columns = ("previous_session_id", "subject", "team_id", "queued_at", "priority")
+    empty = dict.fromkeys([*columns, "closed_reason", "closed_at", "waiting_since"])
     return SimpleNamespace(
         id=ID,
         workspace_id=ID,

@@ -65,6 +65,8 @@ TAGS: Final = {
     "messages": "What is said in a session.",
     "realtime": "Live delivery over sockets.",
     "events": "What happened, in order, to read on from where one stopped.",
+    "roles": "What agents may do: built-in sets of permissions, and those of the workspace's own.",
+    "teams": "Agents who serve the same sessions, which are open to them by that.",
     "health": "Whether the service is alive and ready.",
 }
 REF: Final = "#/components/schemas/"

@@ -116,6 +116,7 @@ class Board:
             workspace_id=caller.workspace_id,
             customer_id=whose.customer_id,
             assignee_id=whose.assignee_id,
+            team_id=whose.team_id,
         ):
             raise NotFound()
         now = concerned(place, rows)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chat_service.agents import queries as agents
 from chat_service.auth import Caller
 from chat_service.errors import CursorAhead, CursorExpired, CursorMismatch
 from chat_service.events import log
@@ -19,6 +20,7 @@ from chat_service.events.transaction import reading
 from chat_service.realtime.hub import Door, Hub
 from chat_service.realtime.list_source import FAR_BEHIND, has_left, moves
 from chat_service.realtime.listener import Listener
+from chat_service.realtime.rights import had_other_rights
 from chat_service.realtime.session_list import FRAME_SECONDS, SILENT_ROWS, Entry
 from chat_service.realtime.streams import HEARTBEAT_SECONDS, OPENING, heartbeat, sse_event
 from chat_service.realtime.transport import ChangesPage
@@ -39,21 +41,24 @@ async def read_changes(
 ) -> ChangesPage:
     """What has changed in a view behind a cursor, of at most `limit` sessions.
 
-    Raises CursorExpired, also where the cursor is more than 5,000 rows behind, CursorAhead and
-    CursorMismatch: the view is to be listed anew.
+    Raises CursorExpired, also where the cursor is more than 5,000 rows behind or the caller got
+    other rights, CursorAhead and CursorMismatch: the view is to be listed anew.
     """
-    stream, reach = workspace_stream(caller.workspace_id), reach_of(caller, view)
+    stream = workspace_stream(caller.workspace_id)
     if (await log.head(db, stream)).position - after.position > FAR_BEHIND:
         raise CursorExpired()
     rows = await log.read(db, stream, after, limit=ROWS_AT_MOST + 1)
     taken = _upto(rows[:ROWS_AT_MOST], sessions_at_most=min(limit, SESSIONS_AT_MOST))
+    if had_other_rights(caller, after, taken):
+        raise CursorExpired("Your own rights have changed")
+    reach = reach_of(await agents.with_present_rights(db, caller), view)
     ids = list(dict.fromkeys(row.session_id for row in taken if row.session_id is not None))
     found = await sessions.summaries_by_id(db, caller.workspace_id, ids) if ids else {}
     moved = moves(taken)
     standing = [
         found[one]
         for one in ids
-        if one in found and reach.has(found[one].assignee_id, found[one].status)
+        if one in found and reach.has(found[one].assignee_id, found[one].team_id, found[one].status)
     ]
     end = stream.cursor(taken[-1].pos, taken[-1].id) if taken else after
     changed: list[Any] = await render(db, caller, standing)

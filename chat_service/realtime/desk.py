@@ -83,27 +83,33 @@ class Desk:
             raise OriginNotAllowed()
         return caller, expires_at
 
-    async def confirm(self, caller: Caller, token: str | None) -> None:
-        """See once more whether who has entered the hub may; what ends that right later is heard.
+    async def confirm(self, caller: Caller, token: str | None) -> Caller:
+        """Who has entered the hub, with the rights he has; what changes them later is heard.
 
         What was remembered of the token may be older than the hub's reading of that log.
         """
         await self.hub.opened(caller.workspace_id)
-        await self.check(caller, token, fresh=True)
+        return await self.look(caller, token)
 
-    async def check(self, caller: Caller, token: str | None, *, fresh: bool = False) -> None:
-        """Whether who was admitted still may act; remembered as for requests, if not `fresh`.
+    async def check(self, caller: Caller, token: str | None) -> None:
+        """Whether who was admitted still may act; remembered as for requests.
 
         `token` is None for who came by a ticket. Raises Unauthenticated.
         """
         if token is not None:
-            await self._authenticator.admit(token, fresh=fresh)
-            return
+            await self._authenticator.admit(token)
+        elif (caller.workspace_id, caller.token_id) not in self._logins:
+            await self.look(caller, token)
+
+    async def look(self, caller: Caller, token: str | None) -> Caller:
+        """The same by nothing that is remembered: who was admitted, as he is now."""
+        if token is not None:
+            return (await self._authenticator.admit(token, fresh=True))[0]
         key = caller.workspace_id, caller.token_id
-        if fresh or key not in self._logins:
-            async with looking() as db:
-                await login(db, *key, now=self.clock())
-            self._logins[key] = None
+        async with looking() as db:
+            found, _ = await login(db, *key, now=self.clock())
+        self._logins[key] = None
+        return found
 
     def welcome(self, connection_id: UUID, expires_at: datetime | None) -> Welcome:
         """What a connection is told that may begin."""

@@ -25,6 +25,7 @@ from chat_service.realtime import closes
 from chat_service.realtime.closes import Close
 from chat_service.realtime.list_source import ListSource
 from chat_service.realtime.lists import Lists
+from chat_service.realtime.rights import REGRANTING, changes_rights, moves_sight
 from chat_service.realtime.slots import Told
 from chat_service.schema import SessionId, TokenKind, Visibility, WorkspaceId
 
@@ -228,7 +229,9 @@ class Hub:
                 blocked = UUID(cast(Any, row).data["customer_id"])
                 for peer in self._peers.get((workspace_id, blocked), ()):
                     peer.end(closes.FORBIDDEN)
-            elif row.type == "session.assigned" and row.session_id is not None:
+            elif row.type in REGRANTING:
+                self._end_changed(workspace_id, row)
+            elif row.session_id is not None and moves_sight(row):
                 for peer in self.listening(workspace_id, SessionId(row.session_id)):
                     peer.recheck(SessionId(row.session_id))
 
@@ -273,6 +276,12 @@ class Hub:
         for peer in self._everybody():
             if peer.caller.workspace_id == workspace_id and peer.caller.token_id == token_id:
                 peer.end(closes.SIGNED_OUT)
+
+    def _end_changed(self, workspace_id: WorkspaceId, row: Row) -> None:
+        """They come again by themselves, and are then what the database says."""
+        for peer in self.staff(workspace_id):
+            if changes_rights(row, peer.caller):
+                peer.end(closes.RIGHTS_CHANGED)
 
     def _receive(self, message: Message) -> None:
         """What another process tells."""

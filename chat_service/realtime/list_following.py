@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Final
-from uuid import UUID
 
 from chat_service.auth import Caller
 from chat_service.events.feed import Reset
@@ -31,9 +30,9 @@ class ListFollowing:
     ) -> None:
         counted = {each: reach_of(caller, each) for each in VIEWS}
         self._lists = lists
+        self._caller = caller
         self._on_reset = on_reset
         self._size = window
-        self._holders = [UUID(str(caller.actor.id))]
         self._reader = ListReader(counted[view], counted, size=window, wake=wake)
         self._list = lists.enter(self._reader)
 
@@ -44,8 +43,9 @@ class ListFollowing:
         """
         while True:
             mark = await self._list.position()
+            reader = self._reader
             start = await self._lists.source.start(
-                self._reader.reach, after, size=self._size, holders=self._holders
+                self._caller, reader.reach, after, size=self._size, counted=reader.counted.values()
             )
             if isinstance(start, Reset):
                 return mark.position, [self._reset(start)], False

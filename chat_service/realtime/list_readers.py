@@ -4,16 +4,20 @@ Pure: neither grows with the number of rows, only with the sessions and readers 
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 from uuid import UUID
 
 from chat_service.events.feed import Reset, Row
-from chat_service.realtime.session_list import COUNTS_SECONDS, Entry
+from chat_service.realtime.session_list import COUNTS_SECONDS, Entry, id_of
 from chat_service.schema import Cursor, View
 from chat_service.sessions.reach import Counts, Reach
 
-WHOEVER: Final = "whoever"
+Mark = tuple[str, UUID | None]
+"""`holder` or `team`, and which one; None for nobody, and for no team."""
+WHOEVER: Final[Mark] = ("whoever", None)
+FOUND_BY: Final = (("assignee", "holder"), ("team_id", "team"))
+"""Fields of a change, and the mark that each is."""
 
 
 class Reader(Protocol):
@@ -57,7 +61,7 @@ class Readers:
 
     def __init__(self) -> None:
         self._all: dict[Reader, None] = {}
-        self._by_holder: dict[UUID | str | None, dict[Reader, None]] = {}
+        self._by_mark: dict[Mark, dict[Reader, None]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._all)
@@ -68,26 +72,35 @@ class Readers:
     def add(self, reader: Reader) -> None:
         """Somebody begins to follow."""
         self._all[reader] = None
-        for holder in _holders(reader.reach):
-            self._by_holder.setdefault(holder, {})[reader] = None
+        for mark in _marks(reader.reach):
+            self._by_mark.setdefault(mark, {})[reader] = None
 
     def remove(self, reader: Reader) -> None:
         """Somebody follows no more."""
         self._all.pop(reader, None)
-        for holder in _holders(reader.reach):
-            those = self._by_holder.get(holder, {})
+        for mark in _marks(reader.reach):
+            those = self._by_mark.get(mark, {})
             those.pop(reader, None)
             if not those:
-                self._by_holder.pop(holder, None)
+                self._by_mark.pop(mark, None)
 
-    def concerned(self, holder: UUID | None) -> Iterator[Reader]:
-        """Whom a change concerns of a session that this agent, or nobody, holds or has held."""
-        yield from self._by_holder.get(WHOEVER, ())
-        yield from self._by_holder.get(holder, ())
+    def concerned(self, marks: Iterable[Mark]) -> Iterator[Reader]:
+        """Whom a change concerns of a session that has or had these marks; some are named twice."""
+        yield from self._by_mark.get(WHOEVER, ())
+        for mark in marks:
+            yield from self._by_mark.get(mark, ())
 
 
-def _holders(reach: Reach) -> Sequence[UUID | str | None]:
-    return (WHOEVER,) if reach.holders is None else tuple(reach.holders)
+def marks_of(entry: Entry) -> set[Mark]:
+    """By what a session is found: who holds it, and its team."""
+    return {("holder", entry.assignee_id), ("team", entry.team_id)}
+
+
+def _marks(reach: Reach) -> Sequence[Mark]:
+    if reach.holders is None:
+        return (WHOEVER,)
+    holders: list[Mark] = [("holder", holder) for holder in reach.holders]
+    return [*holders, *(("team", team) for team in reach.teams)]
 
 
 class Heard:
@@ -95,7 +108,7 @@ class Heard:
 
     def __init__(self) -> None:
         self._changed: dict[UUID, int] = {}
-        self._left: dict[UUID, set[UUID | None]] = {}
+        self._left: dict[UUID, set[Mark]] = {}
 
     def __len__(self) -> int:
         return len(self._changed)
@@ -108,8 +121,8 @@ class Heard:
         """Where a session changed last."""
         return self._changed[session_id]
 
-    def left(self, session_id: UUID) -> set[UUID | None]:
-        """Whom it was taken from meanwhile; None stands for nobody."""
+    def left(self, session_id: UUID) -> set[Mark]:
+        """Whom, and which teams, it was taken from meanwhile."""
         return self._left.get(session_id, set())
 
     def note(self, row: Row) -> None:
@@ -118,15 +131,16 @@ class Heard:
             return
         self._changed[row.session_id] = row.pos
         changes = cast(Any, row).data.get("changes", {})
-        if "assignee" in changes:
-            old = changes["assignee"][0]
-            self._left.setdefault(row.session_id, set()).add(None if old is None else UUID(old))
+        for field, kind in FOUND_BY:
+            if field in changes:
+                mark = (kind, id_of(changes[field][0]))
+                self._left.setdefault(row.session_id, set()).add(mark)
 
     def add(self, later: "Heard") -> None:
         """What was heard after it."""
         self._changed.update(later._changed)
-        for session_id, holders in later._left.items():
-            self._left.setdefault(session_id, set()).update(holders)
+        for session_id, marks in later._left.items():
+            self._left.setdefault(session_id, set()).update(marks)
 
 
 class Counting:
@@ -156,8 +170,3 @@ class Counting:
         for reader in due:
             del self.news[reader]
         return due
-
-
-def is_move(row: Any) -> bool:
-    """Whether a row gave its session another holder or status."""
-    return bool({"assignee", "status"} & row.data.get("changes", {}).keys())

@@ -11,11 +11,13 @@ from uuid import UUID
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chat_service.agents import queries as agents
+from chat_service.auth import Caller
 from chat_service.errors import CursorAhead, CursorExpired, CursorMismatch
 from chat_service.events import log
 from chat_service.events.feed import Reset
 from chat_service.events.transaction import reading
-from chat_service.realtime.list_readers import is_move
+from chat_service.realtime.rights import had_other_rights, is_move
 from chat_service.realtime.session_list import Entry, Start, earlier
 from chat_service.realtime.source import Audience
 from chat_service.schema import Cursor, SessionId, WorkspaceId
@@ -50,21 +52,34 @@ class ListSource:
         async with reading() as db:
             return await _first(db, reach, limit)
 
-    async def counts(self, workspace_id: WorkspaceId, holders: Collection[UUID]) -> Counts:
-        """How many sessions each of these agents has, how many nobody has, and how many there are."""
+    async def counts(self, workspace_id: WorkspaceId, reaches: Collection[Reach]) -> Counts:
+        """How many sessions there are, as far as the sizes of these views go by it."""
         async with reading() as db:
-            return await views.count(db, workspace_id, holders)
+            return await views.count(db, workspace_id, reaches)
 
     async def start(
-        self, reach: Reach, after: Cursor | None, *, size: int, holders: Collection[UUID]
+        self,
+        caller: Caller,
+        reach: Reach,
+        after: Cursor | None,
+        *,
+        size: int,
+        counted: Collection[Reach],
     ) -> Start | Reset:
-        """What to begin with behind a cursor, or why that cannot be; without one with everything."""
+        """What to begin with behind a cursor, or why that cannot be; without one with everything.
+
+        It cannot where the caller has had other rights since: what he was told is to be forgotten.
+        """
         async with reading() as db:
             rows = [] if after is None else await _rows_behind(db, reach, after)
             if isinstance(rows, Reset):
                 return rows
+            present = await agents.with_present_rights(db, caller)
+            other = after is not None and had_other_rights(caller, after, rows)
+            if other or present.rights != caller.rights:
+                return Reset.CURSOR_EXPIRED
             first = await _first(db, reach, size)
-            counts = await views.count(db, reach.workspace_id, holders)
+            counts = await views.count(db, reach.workspace_id, counted)
             if after is None:
                 return Start(first, (), (), counts)
             gone = await _gone(db, reach, rows)
@@ -109,7 +124,7 @@ async def _pushed(db: AsyncSession, reach: Reach, changed: int, size: int) -> Se
 
 
 def moves(rows: Sequence[Any]) -> dict[UUID, list[Any]]:
-    """The rows of each session that some row gave another holder or status."""
+    """The rows of each session that some row gave another holder, team or status."""
     of: dict[UUID, list[Any]] = defaultdict(list)
     for row in rows:
         if row.session_id is not None:
@@ -119,10 +134,8 @@ def moves(rows: Sequence[Any]) -> dict[UUID, list[Any]]:
 
 def has_left(reach: Reach, session: Row[Any], rows: Sequence[Any]) -> bool:
     """Whether a session stood in a view before one of its rows, and does not now."""
-    if reach.has(session.assignee_id, session.status):
-        return False
-    before = earlier(rows, session.assignee_id, session.status)
-    return any(reach.has(assignee_id, status) for assignee_id, status in before)
+    stands = (session.assignee_id, session.team_id, session.status)
+    return not reach.has(*stands) and any(reach.has(*stood) for stood in earlier(rows, *stands))
 
 
 async def _entries(
@@ -134,6 +147,7 @@ async def _entries(
             id=row.id,
             version=row.version,
             assignee_id=row.assignee_id,
+            team_id=row.team_id,
             status=row.status,
             moved_at=row.last_activity_at,
             view=view.model_dump_json().encode(),

@@ -14,8 +14,9 @@ from typing import Any, Final
 import structlog
 
 from chat_service.events.feed import Feeds, Reset, Row
-from chat_service.realtime.list_readers import Counting, Heard, Reader, Readers, is_move
+from chat_service.realtime.list_readers import Counting, Heard, Reader, Readers, marks_of
 from chat_service.realtime.list_source import FAR_BEHIND, ListSource
+from chat_service.realtime.rights import is_move
 from chat_service.realtime.session_list import SILENT_ROWS, Journal
 from chat_service.schema import Cursor, CursorKind, WorkspaceId, fence
 from chat_service.sessions.reach import Reach
@@ -215,8 +216,7 @@ class WorkspaceList:
             return
         for entry in sorted(found, key=lambda entry: heard.pos(entry.id)):
             self._journal.put(entry, heard.pos(entry.id))
-            for holder in {entry.assignee_id} | heard.left(entry.id):
-                self._note_behind(self._readers.concerned(holder))
+            self._note_behind(self._readers.concerned(marks_of(entry) | heard.left(entry.id)))
         if head.position - self._shown >= SILENT_ROWS:
             self._note_behind(self._readers)
             self._shown = head.position
@@ -256,9 +256,8 @@ class WorkspaceList:
         if not readers:
             return
         reaches = {reach for reader in readers for reach in reader.counted.values()}
-        holders = {holder for reach in reaches for holder in reach.holders or () if holder}
         try:
-            found = await self._outside.source.counts(self._workspace_id, holders)
+            found = await self._outside.source.counts(self._workspace_id, reaches)
         except BaseException:
             self._counts.old = True
             raise

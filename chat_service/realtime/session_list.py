@@ -34,6 +34,7 @@ class Entry:
     id: UUID
     version: int
     assignee_id: UUID | None
+    team_id: UUID | None
     status: Status
     moved_at: datetime
     view: bytes
@@ -105,7 +106,7 @@ class Window:
         if known is not None and known.version > entry.version:
             return
         full = len(self._first) >= self.size
-        if self.reach.has(entry.assignee_id, entry.status):
+        if self.reach.has(entry.assignee_id, entry.team_id, entry.status):
             self._first[entry.id] = entry
             sank = known is not None and entry.place < known.place
             self.lacks = self.lacks or (sank and full)
@@ -270,19 +271,25 @@ def _fitting(changed: Sequence[Entry]) -> int:
 
 
 def earlier(
-    rows: Sequence[Any], assignee_id: UUID | None, status: Status
-) -> Iterator[tuple[UUID | None, Status]]:
+    rows: Sequence[Any], assignee_id: UUID | None, team_id: UUID | None, status: Status
+) -> Iterator[tuple[UUID | None, UUID | None, Status]]:
     """How a session stood before each of its rows, from how it stands now; the latest first.
 
-    Before it was created it stood nowhere.
+    It is told as `Reach.has` takes it. Before it was created it stood nowhere.
     """
     for row in reversed(rows):
         if row.type == "session.created":
             return
         changes = row.data.get("changes", {})
         if "assignee" in changes:
-            old = changes["assignee"][0]
-            assignee_id = None if old is None else UUID(old)
+            assignee_id = id_of(changes["assignee"][0])
+        if "team_id" in changes:
+            team_id = id_of(changes["team_id"][0])
         if "status" in changes:
             status = Status(changes["status"][0])
-        yield assignee_id, status
+        yield assignee_id, team_id, status
+
+
+def id_of(text: str | None) -> UUID | None:
+    """An id as a row of the log has it."""
+    return None if text is None else UUID(text)

@@ -27,10 +27,11 @@ from chat_service.realtime.desk import Desk
 from chat_service.realtime.following import Followed
 from chat_service.realtime.frames import Auth, Beat, ClientFrame, Error, Hello, Ping, Pong
 from chat_service.realtime.hub import Door
+from chat_service.realtime.rights import change_of
 from chat_service.realtime.slots import Told
 from chat_service.realtime.writer import Writer
 from chat_service.refusals import problem_document
-from chat_service.schema import SessionId, TokenKind
+from chat_service.schema import SessionId
 
 PATH: Final = "/v1/realtime"
 JITTER: Final = 0.2
@@ -89,7 +90,7 @@ class Socket:
         if close is None:
             self._desk.hub.enter(self)
             try:
-                close = await self._admitted(self._desk.confirm(self.caller, self._token))
+                close = await self._admitted(self._enter())
                 if close is None:
                     await self._talk()
                     return
@@ -206,15 +207,19 @@ class Socket:
         (self.caller, self.expires_at), self._token = admission, frame.token
         structlog.contextvars.bind_contextvars(workspace=str(self.caller.workspace_id))
 
+    async def _enter(self) -> None:
+        """Be who the database says, now that all is heard that changes it."""
+        self.caller = await self._desk.confirm(self.caller, self._token)
+
     async def renew(self, frame: Auth) -> None:
         """Go on by another token or ticket of the same caller; any other ends the connection."""
         try:
             admission = await self._desk.admit(frame, self._scope, device_id=self._device_id)
-            changed = _change(self.caller, admission[0])
+            changed = change_of(self.caller, admission[0])
             if changed is None:
                 (self.caller, self.expires_at), self._token = admission, frame.token
                 self._writer.expire()
-                await self._desk.check(self.caller, self._token, fresh=True)
+                await self._desk.look(self.caller, self._token)
         except Unauthenticated:
             changed = closes.SIGN_IN
         if changed is not None:
@@ -223,9 +228,14 @@ class Socket:
 
     async def confirm(self) -> None:
         """See again whether the caller may be here, and end where he may not."""
-        close = await self._admitted(self._desk.confirm(self.caller, self._token))
+        close = await self._admitted(self._see_again())
         if close is not None:
             self.end(close)
+
+    async def _see_again(self) -> None:
+        changed = change_of(self.caller, await self._desk.confirm(self.caller, self._token))
+        if changed is not None:
+            self.end(changed)
 
     def _has_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= self._desk.clock()
@@ -276,19 +286,6 @@ class Socket:
         except Exception as error:
             log.error("frame_failed", op=frame.op, exc_info=error)
             self.refuse(getattr(frame, "id", None), InternalError())
-
-
-def _change(old: Caller, new: Caller) -> Close | None:
-    """Why a connection of one caller cannot go on as another's, if it cannot."""
-    if _who(old) != _who(new):
-        return closes.FORBIDDEN
-    return closes.RIGHTS_CHANGED if old.permissions != new.permissions else None
-
-
-def _who(caller: Caller) -> tuple[object, ...]:
-    """A key is its token; people have one login after the other."""
-    key = caller.token_id if caller.kind is TokenKind.KEY else None
-    return caller.kind, caller.workspace_id, caller.actor, caller.inbox_id, key
 
 
 def _end(scope: asyncio.Timeout) -> None:

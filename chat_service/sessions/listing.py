@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from pydantic import Field, field_validator
@@ -17,7 +17,7 @@ from chat_service.auth import Caller
 from chat_service.customers import queries as customers
 from chat_service.errors import Forbidden, UnsupportedSort
 from chat_service.model import ChatSession
-from chat_service.schema import Channel, Priority, Status
+from chat_service.schema import Channel, Priority, Status, View
 from chat_service.sessions.queries import summaries, visible_to
 from chat_service.transport import Moment, PageLinks, Query, Text, words_of
 
@@ -29,7 +29,15 @@ SORTS: Final = {
 }
 ASSIGNEE: Final = "^(me|none|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$"
 MOST: Final = 200
-STAFF_FILTERS: Final = ("view", "assignee_id", "inbox_id", "customer_id", "tag", "priority")
+STAFF_FILTERS: Final = (
+    "view",
+    "assignee_id",
+    "team_id",
+    "inbox_id",
+    "customer_id",
+    "tag",
+    "priority",
+)
 
 
 class SessionQuery(Query):
@@ -38,6 +46,7 @@ class SessionQuery(Query):
     filters: ClassVar = (
         "status",
         "assignee_id",
+        "team_id",
         "inbox_id",
         "customer_id",
         "tag",
@@ -46,11 +55,12 @@ class SessionQuery(Query):
         "updated_after",
     )
 
-    view: Literal["mine", "unassigned", "all"] = "all"
+    view: View = Field(default="all", description="`team`: those of the caller's teams.")
     status: str | None = Field(default=None, pattern=words_of(Status), examples=["queued,open"])
     assignee_id: str | None = Field(
         default=None, pattern=ASSIGNEE, description="`me`, `none` or an agent's id."
     )
+    team_id: UUID | None = None
     inbox_id: UUID | None = None
     customer_id: UUID | None = None
     tag: Text | None = Field(default=None, max_length=128)
@@ -127,7 +137,7 @@ def _conditions(caller: Caller, query: SessionQuery) -> list[ColumnElement[bool]
     if query.customer_id is not None:
         customer_id = customers.resolved(caller.workspace_id, query.customer_id)
         conditions.append(ChatSession.customer_id == customer_id)
-    for name in ("inbox_id", "channel"):
+    for name in ("team_id", "inbox_id", "channel"):
         value = getattr(query, name)
         if value is not None:
             conditions.append(getattr(ChatSession, name) == value)
@@ -150,6 +160,8 @@ def _held_by(caller: Caller, query: SessionQuery) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if query.view == "mine" or query.assignee_id == "me":
         conditions.append(ChatSession.assignee_id == caller.actor.id)
+    if query.view == "team":
+        conditions.append(ChatSession.team_id.in_(sorted(caller.teams)))
     if query.view == "unassigned" or query.assignee_id == "none":
         conditions.append(ChatSession.assignee_id.is_(None))
     if query.assignee_id not in (None, "me", "none"):

@@ -25,6 +25,7 @@ from chat_service.schema import (
     Permission,
     SessionId,
     Status,
+    TeamId,
     WorkspaceId,
 )
 
@@ -43,6 +44,8 @@ def visible_to(caller: Caller) -> ColumnElement[bool]:
         rules.append(ChatSession.assignee_id == caller.actor.id)
     if Permission.SESSIONS_READ_UNASSIGNED in caller.permissions:
         rules.append(ChatSession.assignee_id.is_(None))
+    if Permission.SESSIONS_READ_TEAM in caller.permissions and caller.teams:
+        rules.append(ChatSession.team_id.in_(sorted(caller.teams)))
     return and_(here, or_(*rules))
 
 
@@ -52,6 +55,7 @@ def may_see(
     workspace_id: WorkspaceId,
     customer_id: CustomerId,
     assignee_id: AgentId | None,
+    team_id: TeamId | None,
 ) -> bool:
     """Whether a caller may see a session with these values: `visible_to` in Python."""
     if workspace_id != caller.workspace_id:
@@ -59,6 +63,8 @@ def may_see(
     if caller.is_customer:
         return customer_id == caller.customer_id
     if Permission.SESSIONS_READ_ALL in caller.permissions:
+        return True
+    if Permission.SESSIONS_READ_TEAM in caller.permissions and team_id in caller.teams:
         return True
     if assignee_id is None:
         return Permission.SESSIONS_READ_UNASSIGNED in caller.permissions
@@ -70,6 +76,7 @@ def claimable_by(caller: Caller) -> ColumnElement[bool]:
     """The sessions a claim may name: besides the visible ones those that a colleague took.
 
     Who may see waiting sessions is told that somebody was faster, and not that there was nothing.
+    Who sees those of his teams sees them whoever holds them.
     """
     if Permission.SESSIONS_READ_UNASSIGNED not in caller.permissions:
         return visible_to(caller)
@@ -159,6 +166,7 @@ class LockedSession:
     workspace_id: WorkspaceId
     id: SessionId
     customer_id: CustomerId
+    team_id: TeamId | None
     status: Status
     assignee_id: AgentId | None
     queued_at: datetime | None
@@ -198,6 +206,7 @@ _LOCKED: Final = (
         SESSIONS.c.workspace_id,
         SESSIONS.c.id,
         SESSIONS.c.customer_id,
+        SESSIONS.c.team_id,
         *(SESSIONS.c[name] for name in WRITTEN_BACK),
         Customer.name.label("customer_name"),
         Inbox.reopen_seconds,

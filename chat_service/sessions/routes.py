@@ -64,6 +64,8 @@ async def list_sessions() -> Response:
         if not who.is_customer:
             feed = Stream(CursorKind.WORKSPACE, who.workspace_id)
             feed_cursor = str(await log.head(db, feed))
+            # Whoever goes on after that cursor hears of no change of his rights before it.
+            who = await agents.with_present_rights(db, who)
         rows, links = await listing.page(db, who, wanted)
         data = await render(db, who, rows)
     return answer(SessionPage(data=data, page=links, feed_cursor=feed_cursor))
@@ -96,7 +98,7 @@ async def get_session(session_id: UUID) -> Response:
     gives=[ETAG],
 )
 async def patch_session(session_id: UUID) -> Response:
-    """Change subject, priority, tags or attributes by JSON Merge Patch (RFC 7396)."""
+    """Change subject, team, priority, tags or attributes by JSON Merge Patch (RFC 7396)."""
     body, who = await parse(PatchSession), await caller()
     require(who, Permission.SESSIONS_WRITE)
     async with transaction() as db:
@@ -106,7 +108,8 @@ async def patch_session(session_id: UUID) -> Response:
         fields = body.model_dump(exclude_unset=True)
         await services.patch(db, who, session, fields, limits=shared().limits, now=now())
         await db.flush()
-        view = await _view(db, who, session_id)
+        row = (await queries.summaries_by_id(db, who.workspace_id, [session.id]))[session.id]
+        view = await render_one(db, who, row)
     return _shown(view)
 
 

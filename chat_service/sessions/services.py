@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import flag_modified
 
 from chat_service.agents import queries as agents
+from chat_service.agents.teams import queries as teams
 from chat_service.auth import Caller, require
 from chat_service.config import Limits
 from chat_service.errors import (
@@ -43,6 +44,8 @@ from chat_service.sessions.lifecycle import Action
 
 SEEN_BY_CUSTOMERS: Final = {"subject"}
 STAFF_REASONS: Final = {ClosedReason.RESOLVED, ClosedReason.SPAM}
+CODES: Final = {"priority", "team_id"}
+"""Fields whose values an event tells: they are no free text."""
 SORTED: Final = orjson.OPT_SORT_KEYS
 
 
@@ -158,7 +161,8 @@ async def patch(
 ) -> ChatSession:
     """Change free fields of a locked session; only real changes are recorded.
 
-    `fields` is a merge patch: attributes that it does not name stay, null removes one.
+    `fields` is a merge patch: attributes that it does not name stay, null removes one. Raises
+    ValidationFailed.
     """
     if "custom_attributes" in fields:
         attributes = _merge(session.custom_attributes, fields["custom_attributes"])
@@ -169,9 +173,9 @@ async def patch(
     changed = [name for name, value in fields.items() if _differ(getattr(session, name), value)]
     if not changed:
         return session
-    codes: Changes = {
-        name: (session.priority, fields[name]) for name in changed if name == "priority"
-    }
+    if "team_id" in changed:
+        await require_team(db, caller, fields["team_id"])
+    codes = {name: _codes(session, name, fields[name]) for name in changed if name in CODES}
     for name in changed:
         setattr(session, name, fields[name])
         flag_modified(session, name)
@@ -186,6 +190,22 @@ async def patch(
     return session
 
 
+async def require_team(db: AsyncSession, caller: Caller, team_id: UUID | None) -> None:
+    """Refuse a team that does not exist, None is none; raises ValidationFailed.
+
+    Its row is locked as a foreign key locks it, so that nobody removes the team meanwhile.
+    """
+    if team_id is not None and not await teams.exists(db, caller.workspace_id, team_id):
+        detail = "is not a team of this workspace"
+        raise ValidationFailed(errors=[FieldError("/team_id", "unknown_team", detail)])
+
+
+def _codes(session: ChatSession, name: str, value: Any) -> tuple[Any, Any]:
+    """The old and the new value of a field, as an event holds them."""
+    before = getattr(session, name)
+    return (_text(before), _text(value)) if name == "team_id" else (before, value)
+
+
 def _merge(attributes: dict[str, Any], given: dict[str, Any] | None) -> dict[str, Any]:
     """RFC 7396 on a flat object."""
     if given is None:
@@ -196,7 +216,8 @@ def _merge(attributes: dict[str, Any], given: dict[str, Any] | None) -> dict[str
 
 def _differ(old: Any, new: Any) -> bool:
     """Whether two values are different JSON: 1 and true are, though Python calls them equal."""
-    return orjson.dumps(old, option=SORTED) != orjson.dumps(new, option=SORTED)
+    before, after = (orjson.dumps(each, default=str, option=SORTED) for each in (old, new))
+    return before != after
 
 
 def check_attributes(attributes: dict[str, Any] | None, limits: Limits) -> None:

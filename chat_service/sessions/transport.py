@@ -77,6 +77,7 @@ class PatchSession(Request):
     model_config = example(subject="Late order", priority="high", tags=["order"])
 
     subject: Subject | None = None
+    team_id: UUID | None = None
     priority: Priority | None = None
     tags: list[Name] | None = Field(default=None, max_length=50)
     custom_attributes: Attributes | None = None
@@ -140,6 +141,7 @@ class StaffSession(SessionFields):
 
     read_states: list[ParticipantReadState]
     last_public_seq: int
+    team_id: UUID | None
     priority: Priority | None
     tags: list[Text]
     custom_attributes: dict[str, Any]
@@ -218,6 +220,7 @@ def session_view(viewer: Viewer, row: Any, marks: Sequence[Any]) -> SessionView:
         version=row.version,
         updated_at=row.updated_at,
         last_public_seq=row.last_public_seq,
+        team_id=row.team_id,
         priority=row.priority,
         tags=row.tags,
         custom_attributes=row.custom_attributes,

@@ -173,7 +173,7 @@ async def read_marks(db: AsyncSession, places: Collection[Place]) -> dict[Place,
 
 
 async def holders(db: AsyncSession, places: Collection[Place]) -> dict[Place, Row[Any]]:
-    """Whose sessions these are, and who holds them: what the right to see them goes by."""
+    """Whose sessions these are, who holds them, for which team: what the right to them goes by."""
     found: Result[Any] = await db.execute(_HOLDERS, named(places))
     return {(row.workspace_id, row.id): row for row in found}
 
@@ -246,7 +246,11 @@ _READ: Final = (
     .order_by(*PARTICIPANTS.primary_key)
 )
 _HOLDERS: Final = select(
-    SESSIONS.c.workspace_id, SESSIONS.c.id, SESSIONS.c.customer_id, SESSIONS.c.assignee_id
+    SESSIONS.c.workspace_id,
+    SESSIONS.c.id,
+    SESSIONS.c.customer_id,
+    SESSIONS.c.assignee_id,
+    SESSIONS.c.team_id,
 ).where(
     SESSIONS.c.workspace_id.in_(bindparam("workspaces", expanding=True)),
     SESSIONS.c.id.in_(bindparam("sessions", expanding=True)),

@@ -17,6 +17,7 @@ from chat_service.app import create_app
 from chat_service.config import Auth, Config, Log
 from chat_service.operations.openapi import build_document
 from chat_service.schema import AgentStatus, Role
+from chat_service.test.agents.staffing import new_role, new_team
 from chat_service.test.builders import (
     ORIGIN,
     PASSWORD,
@@ -27,6 +28,7 @@ from chat_service.test.builders import (
     unique,
     writing,
 )
+from chat_service.transport import AN_ID
 from chat_service.web import Who, documented
 
 _VARIABLE: Final = re.compile("<(?:[^:>]*:)?([^>]+)>")
@@ -48,8 +50,10 @@ class Stage:
     """Of a key that may be revoked: nobody on the stage calls with it."""
     colleague_id: str
     """An agent who is invited and has not come yet."""
-    signing_key_id: str = "0199a1c2-7c1e-7d0b-9a55-0d6c2f1b7e10"
+    signing_key_id: str = AN_ID
     """Of the inbox, as far as it has one."""
+    role_id: str = AN_ID
+    team_id: str = AN_ID
     link: str = ""
     """A link that was given to somebody; without one it is a link that nobody was given."""
 
@@ -75,6 +79,9 @@ class Stage:
         names = {
             "session_id": self.session_id,
             "message_id": self.message_id,
+            "role_id": self.role_id,
+            "team_id": self.team_id,
+            "agent_id": self.agent.id,
             "inbox_key": self.workspace.inbox_key,
             "inbox_id": self.inbox_id,
             "key_id": self.key_id,
@@ -130,6 +137,11 @@ BODIES: Final[dict[str, Callable[[Stage], Json]]] = {
     "PATCH /v1/sessions/{session_id}": lambda stage: {"subject": "Late order"},
     "PUT /v1/sessions/{session_id}/read-state": lambda stage: {"read_seq": 1},
     "POST /v1/sessions/{session_id}/typing": lambda stage: {"is_typing": True},
+    "POST /v1/roles": lambda stage: {"name": unique(), "permissions": []},
+    "PATCH /v1/roles/{role_id}": lambda stage: {"permissions": []},
+    "POST /v1/teams": lambda stage: {"name": unique()},
+    "PATCH /v1/teams/{team_id}": lambda stage: {"name": unique()},
+    "PUT /v1/teams/{team_id}/members/{agent_id}": lambda stage: {},
     "PATCH /v1/agents/me/availability": lambda stage: {"availability": "away"},
     "POST /v1/auth/links": lambda stage: {
         "token": stage.link_token,
@@ -189,18 +201,20 @@ OFF: Final = frozenset(
 
 async def build_stage(workspace: Workspace) -> Stage:
     """One of everything: the session is the customer's, and so is its message."""
-    customer = await workspace.customer()
+    customer, owner = await workspace.customer(), await workspace.agent(Role.OWNER)
     begun = await customer.start()
     return Stage(
         workspace=workspace,
         customer=customer,
-        agent=await workspace.agent(Role.OWNER),
+        agent=owner,
         key=await workspace.key(),
         session_id=begun["session"]["id"],
         message_id=begun["message"]["id"],
         inbox_id=str(workspace.inbox.id),
         key_id=str(UUID((await workspace.key()).id)),
         colleague_id=(await invited(workspace)).id,
+        role_id=await new_role(owner),
+        team_id=await new_team(owner),
     )
 
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,7 +17,7 @@ from chat_service.events.transaction import transaction
 from chat_service.inboxes import services as inboxes
 from chat_service.inboxes.queries import inbox_key
 from chat_service.model import Inbox
-from chat_service.schema import Permission, Role, WorkspaceId, utc_now
+from chat_service.schema import Permission, Role, RoleId, WorkspaceId, utc_now
 from chat_service.workspaces import services as workspaces
 
 PASSWORD = "correct horse battery staple"
@@ -104,13 +104,22 @@ class Workspace:
         body = response.json()
         return Person(self.client, body["access_token"], body["customer"]["id"], body)
 
-    async def agent(self, role: Role = Role.AGENT, name: str = "Bob") -> Person:
-        """A new agent, signed in."""
+    async def agent(
+        self, role: Role = Role.AGENT, name: str = "Bob", *, role_id: str | None = None
+    ) -> Person:
+        """A new agent, signed in; with a `role_id` of that role of the workspace's own."""
         email = f"{unique()}@example.org"
         hashed = await Passwords(self.service.config.auth).hash(PASSWORD)
         async with writing(self.service) as db:
             await agents.create(
-                db, self.id, email=email, name=name, role=role, password_hash=hashed, now=utc_now()
+                db,
+                self.id,
+                email=email,
+                name=name,
+                role=role if role_id is None else Role.CUSTOM,
+                role_id=None if role_id is None else RoleId(UUID(role_id)),
+                password_hash=hashed,
+                now=utc_now(),
             )
         body = {"email": email, "password": PASSWORD, "workspace": self.slug}
         response = await self.client.post("/v1/auth/sign-in", json=body)

@@ -267,6 +267,13 @@ def upgrade() -> None:
             ["workspace_id", "team_id"],
             unique=False,
         )
+        batch_op.create_index(
+            "ix_chat_sessions_unclosed_of_team",
+            ["workspace_id", "team_id", "assignee_id", "last_activity_at", "id"],
+            unique=False,
+            sqlite_where=sa.text(UNCLOSED_OF_TEAM),
+            postgresql_where=sa.text(UNCLOSED_OF_TEAM),
+        )
         batch_op.create_foreign_key(
             batch_op.f("fk_chat_sessions_workspace_id_team_id"),
             "teams",
@@ -308,6 +315,7 @@ def upgrade() -> None:
 
 ROLES = ("owner", "admin", "supervisor", "agent", "bot", "viewer")
 STATES = ("active", "deactivated")
+UNCLOSED_OF_TEAM = "status != 'closed' AND team_id IS NOT NULL"
 FIRST = {"totp_confirmed": False, "recovery_codes": [], "email_verified": False}
 
 
@@ -356,6 +364,11 @@ def downgrade() -> None:
     with op.batch_alter_table("chat_sessions", schema=None) as batch_op:
         batch_op.drop_constraint(
             batch_op.f("fk_chat_sessions_workspace_id_team_id"), type_="foreignkey"
+        )
+        batch_op.drop_index(
+            "ix_chat_sessions_unclosed_of_team",
+            sqlite_where=sa.text(UNCLOSED_OF_TEAM),
+            postgresql_where=sa.text(UNCLOSED_OF_TEAM),
         )
         batch_op.drop_index(batch_op.f("ix_chat_sessions_workspace_id_team_id"))
         batch_op.drop_column("team_id")

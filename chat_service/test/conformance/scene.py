@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from chat_service.schema import Role
 from chat_service.test.builders import Person, Workspace
+from chat_service.transport import AN_ID
 
 
 @dataclass
@@ -16,6 +17,9 @@ class Scene:
     key: Person
     session_id: str
     message_id: str
+    role_id: str = AN_ID
+    team_id: str = AN_ID
+    used_team_id: str = AN_ID
 
     @property
     def path(self) -> str:

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service.events import log
 from chat_service.events.turns import Place, Turns
 from chat_service.model import ChatSession, Customer
-from chat_service.schema import ProcessId, new_id, utc_now
+from chat_service.schema import Permission, ProcessId, new_id, utc_now
+from chat_service.test.agents.staffing import new_role, new_team, put_in, regrant
 from chat_service.test.builders import Workspace, message
 from chat_service.test.conformance.acts import begin
 from chat_service.test.conformance.scene import Scene
@@ -20,7 +21,16 @@ from chat_service.test.events.follow.following import HURRIED, Diary
 from chat_service.test.events.logs import change
 from chat_service.test.sessions.calls import agent_ref
 
-ORDER = ["feed_readers", "customers", "chat_sessions", "chat_messages", "agents", "feed_head"]
+ORDER = [
+    "feed_readers",
+    "customers",
+    "chat_sessions",
+    "chat_messages",
+    "agents",
+    "teams",
+    "roles",
+    "feed_head",
+]
 """In which locks are taken; a message stands under the lock of its session."""
 
 
@@ -33,6 +43,16 @@ async def close_and_return(scene: Scene) -> None:
     await scene.bob.send(scene.session_id)
     await scene.bob.post(f"{scene.path}/close")
     await scene.customer.send(scene.session_id)
+
+
+async def change_a_team(scene: Scene) -> None:
+    """An agent comes into a team."""
+    await put_in(scene.boss, await new_team(scene.boss), [scene.bob])
+
+
+async def change_a_role(scene: Scene) -> None:
+    """A role is given another permission."""
+    await regrant(scene.boss, await new_role(scene.boss), Permission.MESSAGES_WRITE)
 
 
 async def close_and_reopen(scene: Scene) -> None:
@@ -70,6 +90,8 @@ ACTS: dict[str, tuple[Act, list[str]]] = {
         lambda scene: scene.boss.call("PATCH", scene.path, json={"tags": ["late"]}),
         ["chat_sessions", "feed_head"],
     ),
+    "team": (change_a_team, ["teams", "feed_head"]),
+    "role": (change_a_role, ["roles", "feed_head"]),
     "edit": (
         lambda scene: scene.customer.call("PATCH", scene.words, json=EDIT),
         ["chat_sessions", "chat_messages", "feed_head"],

@@ -8,6 +8,7 @@ import pytest
 
 from chat_service.test.addresses import invited
 from chat_service.test.agents.lives import CHOSEN, code_at
+from chat_service.test.agents.staffing import new_role, new_team
 from chat_service.test.builders import PASSWORD, Json, Person, Workspace, message, unique
 from chat_service.test.conformance.scene import Scene
 from chat_service.test.conformance.sqllog import watching, without_tenant
@@ -43,6 +44,9 @@ async def lives(workspace: Workspace) -> Lives:
 Step = tuple[str, Person, str, str, Any]
 """The route, and who sends what to it."""
 LIST = "/v1/sessions?view=all&status=queued,open&assignee_id=none&tag=late&priority=high"
+
+TEAM_LIST = "/v1/sessions?view=team"
+TEAM_CHANGES = "/v1/sessions/changes?view=team"
 
 
 @pytest.fixture
@@ -133,6 +137,7 @@ def walk(
     starting: Json = {"client_session_id": unique(), "initial_message": message()}
     to_bob = {"assignee": agent_ref(bob)}
     edited = {"content": {"type": "text", "text": "Other words"}}
+    team = f"/v1/teams/{scene.team_id}"
     reply = message(reply_to_id=scene.message_id)
     return [
         ("auth.sign_in", bob, "POST", "/v1/auth/sign-in", signing_in),
@@ -171,6 +176,20 @@ def walk(
             "/v1/agents/me/availability",
             {"availability": "away"},
         ),
+        ("roles.list_roles", bob, "GET", "/v1/roles", None),
+        ("roles.create_role", boss, "POST", "/v1/roles", {"name": unique(), "permissions": []}),
+        ("roles.patch_role", boss, "PATCH", f"/v1/roles/{scene.role_id}", {"name": unique()}),
+        ("roles.delete_role", boss, "DELETE", f"/v1/roles/{scene.role_id}", None),
+        ("teams.list_teams", bob, "GET", "/v1/teams", None),
+        ("teams.create_team", boss, "POST", "/v1/teams", {"name": unique()}),
+        ("teams.put_member", boss, "PUT", f"{team}/members/{boss.id}", {}),
+        ("teams.get_team", boss, "GET", team, None),
+        ("sessions.patch_session", boss, "PATCH", path, {"team_id": scene.used_team_id}),
+        ("sessions.list_sessions", boss, "GET", f"{TEAM_LIST}&team_id={scene.used_team_id}", None),
+        ("realtime.list_session_changes", boss, "GET", TEAM_CHANGES, None),
+        ("teams.patch_team", boss, "PATCH", team, {"name": unique()}),
+        ("teams.delete_member", boss, "DELETE", f"{team}/members/{boss.id}", None),
+        ("teams.delete_team", boss, "DELETE", team, None),
         ("events.list_events", key, "GET", "/v1/events", None),
         *administration(workspace, scene),
         *life_of(workspace, boss, lives),
@@ -209,6 +228,8 @@ def administration(workspace: Workspace, scene: Scene) -> list[Step]:
 async def test_every_statement_names_the_tenant(
     workspace: Workspace, scene: Scene, visitor: Person, site: Site, lives: Lives
 ) -> None:
+    scene.role_id = await new_role(scene.boss)
+    scene.team_id, scene.used_team_id = await new_team(scene.boss), await new_team(scene.boss)
     steps = walk(workspace, scene, visitor, site, lives)
     with watching(workspace.service.database.engine) as sql:
         for _, who, method, path, body in steps:

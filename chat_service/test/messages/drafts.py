@@ -93,6 +93,7 @@ def session(status: Status = Status.QUEUED, **changes: Any) -> LockedSession:
         workspace_id=HERE,
         id=SESSION,
         customer_id=ADA,
+        team_id=None,
         status=status,
         assignee_id=None,
         queued_at=EARLIER if status is Status.QUEUED else None,

@@ -45,6 +45,7 @@ MEANINGS: Final = {
     "too_many",
     "unknown_agent",
     "unknown_message",
+    "unknown_team",
     "unusable_key",
 }
 """What a body or a query of the right form may still be refused for."""
@@ -71,7 +72,7 @@ class Target:
 
     headers: dict[str, str]
     places: dict[str, str]
-    """What stands in the paths: a session, a message of it, an inbox. A stranger knows none."""
+    """What stands in the paths, as a session and a message of it. A stranger knows nothing."""
 
 
 @pytest.fixture(
@@ -105,6 +106,9 @@ def target_of(stage: Stage, caller: str) -> Target:
     places = {
         "session_id": stage.session_id,
         "message_id": stage.message_id,
+        "role_id": stage.role_id,
+        "team_id": stage.team_id,
+        "agent_id": stage.agent.id,
         "inbox_key": stage.workspace.inbox_key,
         "inbox_id": str(stage.workspace.inbox.id),
         "customer_id": stage.customer.id,

@@ -15,6 +15,7 @@ HERE = WorkspaceId(UUID(int=1))
 
 
 BOB, EVE = UUID(int=11), UUID(int=12)
+SALES, OTHER_TEAM = UUID(int=31), UUID(int=32)
 
 
 MINE = Reach(HERE, frozenset({BOB}))
@@ -35,6 +36,7 @@ def entry(
     at: int = 0,
     version: int = 1,
     holder: UUID | None = BOB,
+    team: UUID | None = None,
     status: Status = Status.OPEN,
     text: str = "",
 ) -> Entry:
@@ -43,6 +45,7 @@ def entry(
         id=UUID(int=number),
         version=version,
         assignee_id=holder,
+        team_id=team,
         status=status,
         moved_at=DAWN + timedelta(seconds=at),
         view=orjson.dumps({"id": number, "version": version, "text": text}),

@@ -127,13 +127,15 @@ class Console:
             assert position(frame["cursor"]) >= position(self.cursor)
             self.cursor = frame["cursor"]
 
-    async def follow(self, socket: Socket) -> None:
-        """Apply what comes, until the list has to be begun anew or the task is cancelled."""
+    async def follow(self, socket: Socket) -> bool:
+        """Apply what comes until the list has to be begun anew, if not the connection."""
         while True:
-            frame = await socket.next("sessions", "reset")
+            frame = await socket.next("sessions", "reset", "goodbye")
+            if frame["op"] == "goodbye":
+                return False
             if frame["op"] == "reset":
                 self.resets.append(frame["reason"])
-                return
+                return True
             self.apply(frame)
 
 
@@ -185,6 +187,13 @@ class Stream:
                 if fields.get("event", "heartbeat") != "heartbeat":
                     data = orjson.loads(fields["data"])
                     return Told(fields["event"], fields.get("id"), data)
+
+    async def rest(self) -> str:
+        """Wait for the end; all that came before it."""
+        async with asyncio.timeout(PATIENCE):
+            while (chunk := await self._chunks.get()) is not None:
+                self._rest += chunk
+        return self._rest.decode()
 
     async def ended(self) -> bool:
         """Wait for the end; tells whether nothing came before it."""

@@ -215,7 +215,7 @@ async def test_customers_are_refused_and_the_address_is_no_session(workspace: Wo
     [
         ({"after": "c1.s.1.0123abcd"}, "cursor_invalid"),
         ({"after": ""}, "cursor_invalid"),
-        ({"view": "team"}, "invalid_parameter"),
+        ({"view": "closed"}, "invalid_parameter"),
         ({"limit": 0}, "invalid_parameter"),
         ({"wait": -1}, "invalid_parameter"),
         ({"window": 5}, "unknown_parameter"),

@@ -113,7 +113,7 @@ async def test_a_subscription_without_a_cursor_begins_with_the_window(workspace:
         assert (answer["resumed"], answer["stream"]) == (False, "sessions")
         shown.apply(await socket.next("sessions"))
         assert set(shown.sessions) == set(ids[1:])
-        assert shown.counts == {"mine": 0, "unassigned": 3, "all": 3}
+        assert shown.counts == {"mine": 0, "team": 0, "unassigned": 3, "all": 3}
         assert answer["head_seq"] == position(shown.cursor) == (await head_of(workspace)).pos
 
 
@@ -134,12 +134,12 @@ async def test_counts_follow_what_comes_and_goes(workspace: Workspace) -> None:
     bob, customer = await workspace.agent(), await workspace.customer()
     async with console(workspace, bob, "mine") as (shown, socket):
         following = asyncio.create_task(shown.follow(socket))
-        await until(lambda: shown.counts == {"mine": 0, "unassigned": 0, "all": 0})
+        await until(lambda: shown.counts == {"mine": 0, "team": 0, "unassigned": 0, "all": 0})
         ids = [await begun(customer) for _ in range(3)]
-        await until(lambda: shown.counts == {"mine": 0, "unassigned": 3, "all": 3})
+        await until(lambda: shown.counts == {"mine": 0, "team": 0, "unassigned": 3, "all": 3})
         await act(bob, ids[0], "claim")
         await act(bob, ids[1], "close")
-        await until(lambda: shown.counts == {"mine": 1, "unassigned": 1, "all": 2})
+        await until(lambda: shown.counts == {"mine": 1, "team": 0, "unassigned": 1, "all": 2})
         following.cancel()
 
 

@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from chat_service.schema import Permission, Role
+from chat_service.test.agents.staffing import agent_with, new_team
 from chat_service.test.backends import count
 from chat_service.test.builders import Json, Person, Workspace, unique
 from chat_service.test.realtime.list_client import UNCLOSED, Console, Socket, connected, until
@@ -27,16 +28,21 @@ class Cast:
     admin: Person
     agents: list[Person]
     customers: list[Person]
+    teams: list[str]
     sessions: dict[str, Person]
     """Each session with its customer."""
 
     @classmethod
     async def of(cls, workspace: Workspace) -> "Cast":
         """People of a workspace, and some sessions they begin with."""
+        admin = await workspace.agent(Role.ADMIN)
+        bound = await agent_with(workspace, admin, Permission.SESSIONS_READ_TEAM)
+        agents = [await workspace.agent(), await workspace.agent(), bound]
         cast = cls(
-            await workspace.agent(Role.ADMIN),
-            [await workspace.agent() for _ in range(2)],
+            admin,
+            agents,
             [await workspace.customer() for _ in range(5)],
+            [await new_team(admin, agents[0], bound), await new_team(admin, agents[1])],
             {},
         )
         for customer in cast.customers:
@@ -56,6 +62,8 @@ class Cast:
         path = f"/v1/sessions/{session_id}"
         to_somebody = {"assignee": agent_ref(random.choice([*self.agents, self.admin]))}
         tags = {"tags": [random.choice(["late", "refund"])]}
+        team = {"team_id": random.choice([*self.teams, None])}
+        member = f"/v1/teams/{random.choice(self.teams)}/members/{agent.id}"
         acts: list[Callable[[], Awaitable[object]]] = [
             lambda: self.begin(random.choice(self.customers)),
             lambda: customer.send(session_id),
@@ -68,6 +76,10 @@ class Cast:
             lambda: customer.post(f"{path}/close"),
             lambda: self.admin.post(f"{path}/reopen"),
             lambda: self.admin.call("PATCH", path, json=tags),
+            lambda: self.admin.call("PATCH", path, json=team),
+            lambda: self.admin.call("PATCH", path, json=team),
+            lambda: self.admin.call("PUT", member),
+            lambda: self.admin.call("DELETE", member),
         ]
         await random.choice(acts)()
 
@@ -94,9 +106,13 @@ class Watcher:
         assert (await self.console.subscribe(socket))["op"] == "subscribed"
         self._following = asyncio.create_task(self._follow(socket))
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the service has closed the connection, as for other rights."""
+        return self._following is not None and self._following.done()
+
     async def _follow(self, socket: Socket) -> None:
-        while True:
-            await self.console.follow(socket)
+        while await self.console.follow(socket):
             self.console.cursor = ""
             self._listing = asyncio.ensure_future(self.console.list())
             await asyncio.shield(self._listing)
@@ -118,7 +134,15 @@ class Watcher:
     async def settled(self) -> None:
         """Wait until it shows what a new list would."""
         page = {session["id"]: session for session in (await self.console.page())["data"]}
-        await until(lambda: self.console.sessions == page)
+        await until(lambda: self.console.sessions == page or self.is_cut)
+        if self.is_cut:
+            await self.again()
+            await self.settled()
+
+    async def again(self) -> None:
+        """Come again after the service has closed."""
+        await self.end()
+        await self.begin(anew=False)
 
 
 @dataclass
@@ -176,11 +200,16 @@ async def test_list_shows_final_state_after_random_history(
     random = Random(seed)
     cast = await Cast.of(workspace)
     key = await workspace.key([Permission.SESSIONS_READ_UNASSIGNED])
-    readers = [cast.admin, cast.agents[0], cast.agents[1], key]
     watchers = [
         Watcher(workspace, reader, view, window)
-        for reader in readers
-        for view, window in (("all", 50), ("all", 2), ("mine", 2), ("unassigned", 3))
+        for reader, followed in (
+            (cast.admin, (("all", 50), ("mine", 2), ("unassigned", 3), ("team", 2))),
+            (cast.agents[0], (("all", 50), ("all", 2), ("team", 2))),
+            (cast.agents[1], (("all", 2), ("mine", 2), ("unassigned", 3))),
+            (cast.agents[2], (("all", 2), ("mine", 50), ("unassigned", 3), ("team", 50))),
+            (key, (("all", 50), ("all", 2))),
+        )
+        for view, window in followed
     ]
     pollers = [
         await Poller.of(reader, view, limit)
@@ -188,6 +217,7 @@ async def test_list_shows_final_state_after_random_history(
             (cast.admin, "all", 1),
             (cast.agents[0], "all", 2),
             (cast.agents[1], "mine", 50),
+            (cast.agents[2], "team", 2),
             (key, "all", 3),
         )
     ]
@@ -202,6 +232,9 @@ async def test_list_shows_final_state_after_random_history(
             known = {str(session.id) for session in rewind.sessions}
             cast.sessions = {one: whose for one, whose in cast.sessions.items() if one in known}
         await cast.act(random)
+        for watcher in watchers:
+            if watcher.is_cut:
+                await watcher.again()
         if random.random() < 0.3:
             await random.choice(pollers).read(random.randint(1, 3))
         if random.random() < 0.2:

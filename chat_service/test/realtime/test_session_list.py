@@ -18,7 +18,16 @@ from chat_service.realtime.session_list import (
 from chat_service.schema import Status
 from chat_service.sessions.reach import Reach
 from chat_service.test.builders import Json
-from chat_service.test.realtime.entries import ALL, BOB, EVE, HERE, MINE, entry
+from chat_service.test.realtime.entries import (
+    ALL,
+    BOB,
+    EVE,
+    HERE,
+    MINE,
+    OTHER_TEAM,
+    SALES,
+    entry,
+)
 
 
 def told(window: Window) -> tuple[list[int], list[int]]:
@@ -37,12 +46,25 @@ def test_a_window_tells_what_changed_once() -> None:
     assert told(window) == ([1], [])
 
 
-@pytest.mark.parametrize("gone", [{"holder": EVE}, {"holder": None}, {"status": Status.CLOSED}])
-def test_a_session_that_leaves_the_view_is_removed(gone: Json) -> None:
-    window = Window(MINE, 3)
-    window.put(entry(1))
+OF_SALES = Reach(HERE, frozenset(), frozenset({SALES}), frozenset({BOB}))
+
+
+@pytest.mark.parametrize(
+    ("view", "gone"),
+    [
+        (MINE, {"holder": EVE}),
+        (MINE, {"holder": None}),
+        (MINE, {"status": Status.CLOSED}),
+        (OF_SALES, {"team": OTHER_TEAM}),
+        (OF_SALES, {"team": None}),
+        (OF_SALES, {"holder": EVE}),
+    ],
+)
+def test_a_session_that_leaves_the_view_is_removed(view: Reach, gone: Json) -> None:
+    window = Window(view, 3)
+    window.put(entry(1, team=SALES))
     assert told(window) == ([1], [])
-    window.put(entry(1, version=2, **gone))
+    window.put(entry(1, version=2, **{"team": SALES, **gone}))
     assert told(window) == ([], [1])
 
 
@@ -109,18 +131,30 @@ def test_a_session_whose_time_went_back_makes_room_for_others() -> None:
     assert told(window) == ([1, 2], [])
 
 
-Step = tuple[int, int, UUID | None, bool]
+Step = tuple[int, int, UUID | None, UUID | None, bool]
 
 
 STEPS = st.lists(
     st.tuples(
-        st.integers(1, 8), st.integers(0, 99), st.sampled_from([BOB, EVE, None]), st.booleans()
+        st.integers(1, 8),
+        st.integers(0, 99),
+        st.sampled_from([BOB, EVE, None]),
+        st.sampled_from([SALES, OTHER_TEAM, None]),
+        st.booleans(),
     ),
     max_size=40,
 )
+REACHES = [
+    MINE,
+    ALL,
+    Reach(HERE, frozenset({BOB, None})),
+    Reach(HERE, frozenset(), frozenset({SALES})),
+    Reach(HERE, frozenset({BOB}), frozenset({SALES})),
+    OF_SALES,
+]
 
 
-@given(STEPS, st.integers(1, 5), st.sampled_from([MINE, ALL, Reach(HERE, frozenset({BOB, None}))]))
+@given(STEPS, st.integers(1, 5), st.sampled_from(REACHES))
 def test_a_window_is_always_the_first_of_its_view(
     steps: list[Step], size: int, reach: Reach
 ) -> None:
@@ -128,9 +162,9 @@ def test_a_window_is_always_the_first_of_its_view(
     window = Window(reach, size)
     shown: dict[UUID, Entry] = {}
     all_of_them: dict[UUID, Entry] = {}
-    for version, (number, at, holder, closed) in enumerate(steps, 1):
+    for version, (number, at, holder, team, closed) in enumerate(steps, 1):
         status = Status.CLOSED if closed else Status.OPEN
-        one = entry(number, at=at, version=version, holder=holder, status=status)
+        one = entry(number, at=at, version=version, holder=holder, team=team, status=status)
         all_of_them[one.id] = one
         window.put(one)
         window.cut()
@@ -144,7 +178,7 @@ def test_a_window_is_always_the_first_of_its_view(
 
 def first_of(reach: Reach, size: int, entries: Iterable[Entry]) -> list[Entry]:
     """What a list would show."""
-    there = [one for one in entries if reach.has(one.assignee_id, one.status)]
+    there = [one for one in entries if reach.has(one.assignee_id, one.team_id, one.status)]
     return sorted(there, key=lambda one: one.place, reverse=True)[:size]
 
 
@@ -167,18 +201,22 @@ def test_how_a_session_stood_is_told_by_its_rows() -> None:
         row("message.created"),
         row("session.assigned", assignee=[None, str(BOB)], status=["queued", "open"]),
         row("message.created"),
+        row("session.updated", team_id=[None, str(SALES)]),
         row("session.assigned", assignee=[str(BOB), str(EVE)]),
+        row("session.updated", team_id=[str(SALES), None]),
         row("session.closed", status=["open", "closed"]),
     ]
-    assert list(earlier(rows, EVE, Status.CLOSED)) == [
-        (EVE, Status.OPEN),
-        (BOB, Status.OPEN),
-        (BOB, Status.OPEN),
-        (None, Status.QUEUED),
-        (None, Status.QUEUED),
+    assert list(earlier(rows, EVE, None, Status.CLOSED)) == [
+        (EVE, None, Status.OPEN),
+        (EVE, SALES, Status.OPEN),
+        (BOB, SALES, Status.OPEN),
+        (BOB, None, Status.OPEN),
+        (BOB, None, Status.OPEN),
+        (None, None, Status.QUEUED),
+        (None, None, Status.QUEUED),
     ]
 
 
 def test_before_it_began_a_session_stood_nowhere() -> None:
     rows = [row("session.created"), row("session.closed", status=["open", "closed"])]
-    assert list(earlier(rows, BOB, Status.CLOSED)) == [(BOB, Status.OPEN)]
+    assert list(earlier(rows, BOB, SALES, Status.CLOSED)) == [(BOB, SALES, Status.OPEN)]

@@ -100,6 +100,8 @@ async def answered(world: World, address: str, cell: Cell) -> int:
     target = await world.target(kind) if fresh else world.targets[kind]
     if address.endswith("/block"):
         target = await world.somebody(target)
+    if "{role_id}" in address or "{team_id}" in address:
+        target = await world.staffed(kind)
     response = await asked(world, address, cell, target)
     if address == "POST /v1/inboxes/{inbox_id}/keys":
         path = f"{response.request.url.path}/{response.json()['key']['id']}"

@@ -46,7 +46,7 @@ async def test_a_field_of_the_server_is_refused_in_every_body(stage: Stage, fiel
     before = await rows_of(stage.workspace)
     for address, body in BODIES.items():
         if field in followed(schema_of(address)).get("properties", {}):
-            continue  # what the server owns elsewhere, such as a role
+            continue  # there it is the caller's to say, if he may
         response = await stage.call(address, json={**body(stage), field: OWNED[field]})
         assert response.status_code == 422, address
         found = {item["pointer"]: item["code"] for item in response.json()["errors"]}

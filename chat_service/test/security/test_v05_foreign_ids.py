@@ -27,7 +27,7 @@ def ids_of(stage: Stage) -> list[str]:
     """Everything on a stage that has an id."""
     people = [stage.customer.id, stage.agent.id, str(UUID(stage.key.id))]
     inside = [stage.session_id, stage.message_id, str(stage.workspace.inbox.id)]
-    return [*people, *inside, str(stage.workspace.id)]
+    return [*people, *inside, stage.role_id, stage.team_id, str(stage.workspace.id)]
 
 
 def test_every_kind_of_id_is_tried() -> None:
@@ -39,6 +39,7 @@ def test_every_kind_of_id_is_tried() -> None:
         ("initial_message", "reply_to_id"),
         ("assignee", "id"),
         ("expected_assignee", "id"),
+        ("team_id",),
     }
 
 
@@ -60,7 +61,7 @@ async def test_a_foreign_id_is_like_one_that_does_not_exist(
     assert (await rows_of(stage.workspace), await rows_of(elsewhere.workspace)) == before
 
 
-@pytest.mark.parametrize("name", ["inbox_id", "customer_id", "assignee_id"])
+@pytest.mark.parametrize("name", ["inbox_id", "customer_id", "assignee_id", "team_id"])
 @pytest.mark.asvs("8.4.1")
 @pytest.mark.api_top10("API1")
 async def test_a_foreign_id_filters_everything_out(

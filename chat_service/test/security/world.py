@@ -7,6 +7,7 @@ from uuid import UUID
 from chat_service.app import Service
 from chat_service.schema import Role
 from chat_service.test.addresses import BODIES, Stage, invited
+from chat_service.test.agents.staffing import new_role, new_team
 from chat_service.test.builders import PASSWORD, Json, Person, Workspace, build_workspace, unique
 from chat_service.test.rows import deactivate
 
@@ -34,6 +35,8 @@ class Target:
     signing_key_id: str
     agent_id: str
     login_id: str = MISSING
+    role_id: str = MISSING
+    team_id: str = MISSING
 
 
 @dataclass
@@ -60,7 +63,7 @@ class World:
         if kind == "missing":
             inbox_key = f"{self.here.inbox_key[:-32]}{MISSING.replace('-', '')}"
             names = [MISSING] * 3
-            return Target(*names, inbox_key, *[MISSING] * 4)
+            return Target(*names, inbox_key, *[MISSING] * 5)
         customer = self.people[CUSTOMER_OF[kind]]
         begun = await customer.start()
         if kind in HELD_BY:
@@ -86,6 +89,12 @@ class World:
         away = target.inbox_key == self.there.inbox_key
         customer = await (self.there if away else self.here).customer()
         return replace(target, customer_id=customer.id)
+
+    async def staffed(self, kind: str) -> Target:
+        """The target of a kind, with a role and a team of its workspace that are new."""
+        owner = self.people["foreign_owner" if kind == "foreign" else "owner"]
+        made = {"role_id": await new_role(owner), "team_id": await new_team(owner)}
+        return replace(self.targets[kind], **made)
 
     async def end(self, kind: str, session_id: str) -> None:
         """Close a session, so that its customer may start others."""
@@ -118,6 +127,8 @@ class World:
             signing_key_id=target.signing_key_id,
             colleague_id=target.agent_id,
             link=link,
+            role_id=target.role_id,
+            team_id=target.team_id,
         )
 
 
@@ -139,6 +150,8 @@ async def build_world(here: Workspace, service: Service) -> World:
     world = World(here, there, people, {}, spare, signing, links, colleagues, login)
     for kind in (*CUSTOMER_OF, "missing"):
         world.targets[kind] = await world.target(kind)
+    for kind in ("own", "foreign"):
+        world.targets[kind] = await world.staffed(kind)
     return world
 
 

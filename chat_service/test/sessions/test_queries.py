@@ -20,11 +20,13 @@ from chat_service.schema import (
     CustomerId,
     Permission,
     Role,
+    TeamId,
     TokenId,
     TokenKind,
     WorkspaceId,
 )
 from chat_service.sessions import queries
+from chat_service.test.agents.staffing import give_to, new_team
 from chat_service.test.builders import Workspace, build_workspace, writing
 
 P = Permission
@@ -38,11 +40,15 @@ class World:
     sessions: dict[str, UUID]
     people: dict[str, UUID]
     strangers_workspace: WorkspaceId
+    team: TeamId
 
 
 @pytest.fixture
 async def world(service: Service, client: httpx2.AsyncClient, workspace: Workspace) -> World:
-    """Ada and Carl have sessions: waiting, held by Bob, held by Eve; a stranger has one elsewhere."""
+    """Ada and Carl have sessions: waiting, held by Bob, held by Eve; a stranger has one elsewhere.
+
+    Carl's belong to a team.
+    """
     ada, carl = await workspace.customer("Ada"), await workspace.customer("Carl")
     bob, eve = await workspace.agent(name="Bob"), await workspace.agent(name="Eve")
     sessions = {}
@@ -53,15 +59,21 @@ async def world(service: Service, client: httpx2.AsyncClient, workspace: Workspa
             if agent is not None:
                 claimed = await agent.post(f"/v1/sessions/{session_id}/claim")
                 assert claimed.status_code == 200, claimed.text
+    boss = await workspace.agent(Role.ADMIN)
+    team = await new_team(boss)
+    for name in ("carl/nobody", "carl/bob", "carl/eve"):
+        await give_to(boss, str(sessions[name]), team)
     elsewhere = await build_workspace(service, client)
     stranger = await elsewhere.customer()
     sessions["stranger/nobody"] = UUID((await stranger.start())["session"]["id"])
     people = {"ada": ada, "carl": carl, "bob": bob, "eve": eve, "stranger": stranger}
     ids = {name: UUID(person.id) for name, person in people.items()}
-    return World(workspace, sessions, ids, elsewhere.id)
+    return World(workspace, sessions, ids, elsewhere.id, TeamId(UUID(team)))
 
 
-def staff(world: World, actor: str, permissions: Collection[Permission]) -> Caller:
+def staff(
+    world: World, actor: str, permissions: Collection[Permission], *, in_team: bool = False
+) -> Caller:
     """An agent, or with an actor of no name a key, of the workspace."""
     known = actor in world.people
     return Caller(
@@ -73,6 +85,7 @@ def staff(world: World, actor: str, permissions: Collection[Permission]) -> Call
         ),
         display_name=None,
         permissions=frozenset(permissions),
+        teams=frozenset({world.team} if in_team else ()),
     )
 
 
@@ -100,10 +113,31 @@ STAFF: list[tuple[str, set[Permission], set[str]]] = [
     ("bob", {P.SESSIONS_READ_ASSIGNED}, BOBS),
     ("bob", {P.SESSIONS_READ_ASSIGNED, P.SESSIONS_READ_UNASSIGNED}, WAITING | BOBS),
     ("bob", {P.SESSIONS_READ_ALL}, EVERYTHING),
+    ("bob", {P.SESSIONS_READ_TEAM}, set()),
     ("a key", {P.SESSIONS_READ_ASSIGNED}, set()),
+    ("a key", {P.SESSIONS_READ_TEAM}, set()),
     ("a key", {P.SESSIONS_READ_UNASSIGNED}, WAITING),
     ("a key", {P.SESSIONS_READ_ALL}, EVERYTHING),
 ]
+
+
+TEAMS = {"carl/nobody", "carl/bob", "carl/eve"}
+MEMBERS: list[tuple[set[Permission], set[str]]] = [
+    (set(), set()),
+    ({P.SESSIONS_READ_TEAM}, TEAMS),
+    ({P.SESSIONS_READ_TEAM, P.SESSIONS_READ_ASSIGNED}, TEAMS | BOBS),
+    ({P.SESSIONS_READ_TEAM, P.SESSIONS_READ_UNASSIGNED}, TEAMS | WAITING),
+    ({P.SESSIONS_READ_ASSIGNED}, BOBS),
+    ({P.SESSIONS_READ_TEAM, P.SESSIONS_READ_ALL}, EVERYTHING),
+]
+
+
+@pytest.mark.parametrize(("permissions", "expected"), MEMBERS)
+async def test_both_rules_open_the_sessions_of_a_team_to_members_who_may_read_them(
+    world: World, permissions: set[Permission], expected: set[str]
+) -> None:
+    caller = staff(world, "bob", permissions, in_team=True)
+    assert await by_sql(world, caller) == by_python(world, caller) == expected
 
 
 @pytest.mark.parametrize(("actor", "permissions", "expected"), STAFF)
@@ -152,6 +186,7 @@ def may_see(world: World, caller: Caller, owner: str, holder: str) -> bool:
         workspace_id=home,
         customer_id=CustomerId(world.people[owner]),
         assignee_id=None if assignee is None else AgentId(assignee),
+        team_id=world.team if owner == "carl" else None,
     )
 
 

@@ -33,6 +33,7 @@ CUSTOMER_FIELDS = {
 }
 STAFF_FIELDS = CUSTOMER_FIELDS | {
     "last_public_seq",
+    "team_id",
     "priority",
     "tags",
     "custom_attributes",

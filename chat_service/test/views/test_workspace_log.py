@@ -6,6 +6,7 @@ import pytest
 
 from chat_service.events.schema import AnyEvent
 from chat_service.schema import Permission, Role, Status
+from chat_service.test.agents.staffing import new_role, new_team
 from chat_service.test.builders import Json, Person, Workspace, build_workspace
 from chat_service.test.customers.site import identified, site_of
 from chat_service.test.rows import put_to_rest
@@ -46,6 +47,8 @@ DATA = {
     "customer.unblocked": {"customer_id"},
     "agent.updated": {"agent_id", "changed"},
     "agent.deactivated": {"agent_id"},
+    "role.updated": {"role_id", "changed"},
+    "team.updated": {"team_id", "agent_ids"},
     "inbox.updated": {"inbox_id"},
     "token.revoked": {"token_id"},
 }
@@ -58,6 +61,8 @@ OF_THE_WORKSPACE = {
     "customer.unblocked",
     "agent.updated",
     "agent.deactivated",
+    "role.updated",
+    "team.updated",
     "inbox.updated",
     "token.revoked",
 }
@@ -89,6 +94,8 @@ async def everything_happens(workspace: Workspace) -> str:
     bob = await workspace.agent()
     await admin.call("PATCH", f"/v1/agents/{bob.id}", json={"display_name": "Robert"})
     await admin.post(f"/v1/agents/{bob.id}/deactivate")
+    await new_role(admin)
+    await new_team(admin)
     await admin.post("/v1/auth/sign-out")
     return session_id
 
