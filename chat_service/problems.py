@@ -26,6 +26,7 @@ from chat_service.errors import (
     ServiceError,
     UnsupportedMediaType,
 )
+from chat_service.limits.policies import fields
 from chat_service.refusals import problem_document
 from chat_service.schema import new_id
 
@@ -55,6 +56,9 @@ def install(app: Quart) -> None:
     @app.after_request
     async def finish(response: Response) -> Response:
         response.timeout = None  # the server bounds how long a peer may take to read
+        if "taken" in g:
+            for name, value in fields(g.taken).items():
+                response.headers.setdefault(name, value)
         response.headers.add("Request-Id", request_id())
         response.headers.add("X-Content-Type-Options", "nosniff")
         if "Cache-Control" not in response.headers:

@@ -31,10 +31,13 @@ from chat_service.errors import (
     UnknownParameter,
     UnsupportedMediaType,
 )
+from chat_service.limits.policies import Policy
 from chat_service.metrics import Sampler
+from chat_service.quotas import Quotas
 from chat_service.refusals import UNKNOWN_FIELD, refused_body, wrong_fields
 from chat_service.schema import Clock, TokenKind
 from chat_service.server.drain import Drain
+from chat_service.server.overload import Overload
 from chat_service.site import READS, Site
 from chat_service.tokens import Keys
 from chat_service.transport import CLIENT_ID, IDEMPOTENCY_KEY, Header, Json, Query, Request
@@ -76,6 +79,7 @@ class Documented:
     takes: Sequence[Header]
     gives: Sequence[Header]
     streams: bool
+    limit: Policy | None
 
 
 def document(
@@ -88,16 +92,18 @@ def document(
     takes: Sequence[Header] = (),
     gives: Sequence[Header] = (),
     streams: bool = False,
+    limit: Policy | None = None,
 ) -> Callable[[Route], Route]:
     """Say whom a route serves, what it takes and what it answers; None stands for no body.
 
     `takes` are headers of the request, `gives` those of its good answers. One that `streams` gives
-    server-sent events where they are asked for. What every route of its
+    server-sent events where they are asked for. Each caller is counted by `limit`, else as any read or
+    write is; a public route has to see to that itself. What every route of its
     kind may answer (401, 415, 422, 503 …) need not be listed among `errors`.
     """
 
     def decorate(route: Route) -> Route:
-        setattr(route, DOCUMENTED, Documented(who, answers, errors, takes, gives, streams))
+        setattr(route, DOCUMENTED, Documented(who, answers, errors, takes, gives, streams, limit))
         if body is not None:
             document_request(body)(route)
         if query is not None:
@@ -125,6 +131,8 @@ class Shared:
     keys: Keys
     authenticator: Authenticator
     site: Site
+    quotas: Quotas
+    overload: Overload
     clock: Clock
     drain: Drain
     passwords: Any
@@ -164,11 +172,14 @@ def bearer() -> str:
 
 
 async def caller() -> Caller:
-    """Who sends this request; raises what `bearer` does, or Forbidden on a route of others."""
+    """Who sends this request, and one more of his; raises what `bearer` does, RateLimited, or
+    Forbidden on a route of others."""
     found = await shared().authenticator.authenticate(bearer())
     structlog.contextvars.bind_contextvars(workspace=str(found.workspace_id))
-    if KINDS[found.kind] not in documented(current_app.view_functions[str(request.endpoint)]).who:
+    about = documented(current_app.view_functions[str(request.endpoint)])
+    if KINDS[found.kind] not in about.who:
         raise Forbidden("This address is not for this kind of caller")
+    shared().quotas.count(about.limit, found)
     return found
 
 

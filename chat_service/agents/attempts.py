@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Final
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service import metrics
 from chat_service.config import Auth
 from chat_service.errors import TooManyTries
+from chat_service.limits.addresses import network_of
 from chat_service.model import SignInAttempts
 from chat_service.schema import WorkspaceId
 
@@ -43,7 +43,7 @@ def subjects(config: Auth, *, address: str, email: str) -> tuple[Subject, Subjec
             f"account:{_hidden(email)}", config.tries_per_account, config.tries_per_account_seconds
         ),
         Subject(
-            f"address:{_hidden(_network(address))}",
+            f"address:{_hidden(network_of(address))}",
             config.tries_per_address,
             config.tries_per_address_seconds,
         ),
@@ -86,17 +86,6 @@ async def _locked(db: AsyncSession, workspace_id: WorkspaceId, name: str) -> Sig
         SignInAttempts.workspace_id == workspace_id, SignInAttempts.subject == name
     )
     return (await db.scalars(query.with_for_update(key_share=True))).one()
-
-
-def _network(address: str) -> str:
-    """Whom an address belongs to: an IPv6 network of 64 bits is one household, however it turns."""
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(ip, IPv4Address):
-        return str(ip)
-    return str(ip.ipv4_mapped or IPv6Network((int(ip), 64), strict=False))
 
 
 def _hidden(value: str) -> str:

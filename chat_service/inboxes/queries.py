@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.errors import NotFound, OriginNotAllowed
 from chat_service.model import Inbox
+from chat_service.schema import InboxId, WorkspaceId
 
 
 def inbox_key(inbox: Inbox) -> str:
@@ -19,7 +20,9 @@ async def access(db: AsyncSession, key: str, origin: str | None) -> Inbox:
 
     Callers without origin are no browser pages: apps and servers. They are let in.
     """
-    inbox = await _find(db, key)
+    workspace_id, inbox_id = parse_key(key)
+    query = select(Inbox).where(Inbox.workspace_id == workspace_id, Inbox.id == inbox_id)
+    inbox = (await db.scalars(query)).one_or_none()
     if inbox is None:
         raise NotFound()
     if origin is not None and origin not in inbox.allowed_origins:
@@ -27,13 +30,13 @@ async def access(db: AsyncSession, key: str, origin: str | None) -> Inbox:
     return inbox
 
 
-async def _find(db: AsyncSession, key: str) -> Inbox | None:
+def parse_key(key: str) -> tuple[WorkspaceId, InboxId]:
+    """The ids in a public key, whichever way it is spelt; raises NotFound where there are none."""
     try:
         prefix, workspace, inbox = key.split("_")
-        workspace_id, inbox_id = UUID(workspace), UUID(inbox)
+        workspace_id, inbox_id = WorkspaceId(UUID(workspace)), InboxId(UUID(inbox))
     except ValueError:
-        return None
+        raise NotFound() from None
     if prefix != "ib":
-        return None
-    query = select(Inbox).where(Inbox.workspace_id == workspace_id, Inbox.id == inbox_id)
-    return (await db.scalars(query)).one_or_none()
+        raise NotFound()
+    return workspace_id, inbox_id

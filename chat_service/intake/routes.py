@@ -14,6 +14,7 @@ from chat_service.errors import (
     ClientSessionIdReused,
     NotAssigned,
     NotFound,
+    Overloaded,
     SessionClosed,
     SessionFull,
     TooManyOpenSessions,
@@ -52,6 +53,7 @@ NOT_YET = SessionId(UUID(int=0))
         NotAssigned,
         AlreadyAssigned,
         TooManyOpenSessions,
+        Overloaded,
     ],
     takes=[IDEMPOTENCY_KEY],
     gives=[ETAG, LOCATION],
@@ -64,6 +66,8 @@ async def start_session() -> Response:
     if client_session_id is None:
         raise ClientSessionIdMissing()
     customer_id = services.customer_of(who, body.customer_id, body.custom_attributes)
+    if who.is_customer:
+        shared().overload.refuse_newcomers(who.workspace_id)
     start = services.Start(
         client_session_id=client_session_id,
         resume=body.mode == "resume_or_create",
@@ -73,7 +77,7 @@ async def start_session() -> Response:
     first = _draft(who, body.initial_message) if body.initial_message else None
     async with transaction() as db:
         started = await services.start(
-            db, who, customer_id, start, first, limits=shared().limits, now=now()
+            db, who, customer_id, start, first, _Counts(who), limits=shared().limits, now=now()
         )
         session = await render_one(db, who, await _shown(db, who, started))
         cursor = await _cursor(db, who, started)
@@ -84,6 +88,22 @@ async def start_session() -> Response:
     headers = {"Location": f"/v1/sessions/{session.id}"}
     status = 201 if started.created else 200
     return answer(out, status, headers=headers, etag=session_etag(session))
+
+
+class _Counts:
+    """Counts what a start brings, by the rates of this request's caller."""
+
+    def __init__(self, who: Caller) -> None:
+        self._who = who
+
+    def session(self) -> None:
+        """Customers are counted for what they start, and not for finding it again."""
+        if self._who.is_customer:
+            shared().quotas.count_start(self._who)
+
+    def message(self, session_id: SessionId) -> None:
+        """A first message counts as any other."""
+        shared().quotas.count_message(self._who, session_id)
 
 
 async def _shown(db: AsyncSession, who: Caller, started: services.Started) -> Row[Any]:
