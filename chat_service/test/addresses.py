@@ -15,7 +15,7 @@ from chat_service.config import Auth, Config, Log
 from chat_service.operations.openapi import build_document
 from chat_service.schema import Role
 from chat_service.test.builders import PASSWORD, Json, Person, Workspace, message, unique
-from chat_service.web import Who, documented
+from chat_service.web import Documented, Who, documented
 
 _VARIABLE: Final = re.compile("<(?:[^:>]*:)?([^>]+)>")
 _BRACED: Final = r"{\1}"
@@ -134,9 +134,14 @@ def _routes() -> dict[str, str]:
     }
 
 
+def said_of(address: str) -> Documented:
+    """What an address says of itself."""
+    return documented(bare_app().view_functions[_routes()[address]])
+
+
 def who_of(address: str) -> Who:
     """Whom an address serves."""
-    return documented(bare_app().view_functions[_routes()[address]]).who
+    return said_of(address).who
 
 
 def caller_of(address: str) -> str:
