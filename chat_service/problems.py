@@ -56,9 +56,9 @@ def install(app: Quart) -> None:
     @app.after_request
     async def finish(response: Response) -> Response:
         response.timeout = None  # the server bounds how long a peer may take to read
-        if "taken" in g:
+        if "taken" in g and response.status_code != 429:  # which says by itself what is left
             for name, value in fields(g.taken).items():
-                response.headers.setdefault(name, value)
+                response.headers.add(name, value)
         response.headers.add("Request-Id", request_id())
         response.headers.add("X-Content-Type-Options", "nosniff")
         if "Cache-Control" not in response.headers:

@@ -62,7 +62,8 @@ class Quotas:
 
     def _take(self, *claims: Claim) -> None:
         taken = self._limits.take(*claims)
-        g.taken = [*g.get("taken", ()), taken]
+        kept = g._get_current_object()  # type: ignore[attr-defined]
+        kept.taken = (*kept.get("taken", ()), taken)
 
     def _tell_of_proxy(self) -> None:
         """Say once that everybody may be counted as one, where requests come through a proxy nobody trusts."""

@@ -1,11 +1,14 @@
 """Requests and frames against the rates that hold by default."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import attrs
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 
+from chat_service.config import Server
 from chat_service.test.addresses import addresses, build_stage, said_of, who_of
 from chat_service.test.builders import Workspace, message, unique
 from chat_service.test.figures import grown, read, series
@@ -191,3 +194,20 @@ async def test_a_request_that_waits_counts_once(here: Workspace) -> None:
 async def test_who_is_not_known_is_not_counted(here: Workspace) -> None:
     response = await here.client.get("/v1/sessions")
     assert response.status_code == 401 and "RateLimit" not in response.headers
+
+
+async def test_a_refusal_that_may_be_a_proxys_fault_is_told_once(tmp_path: Path) -> None:
+    rates = attrs.evolve(WITHOUT_HASTE, arrivals_per_minute=1)
+    for trusted, times in (((), 1), (("10.0.0.1",), 0)):
+        folder = tmp_path / str(times)
+        folder.mkdir()
+        server = attrs.evolve(Server(), trusted_proxies=trusted)
+        async with limited(folder, rates=rates, server=server) as place:
+            here = await place.workspace()
+            path = f"/v1/inboxes/{here.inbox_key}/customers"
+            assert (await place.client.post(path, json={})).status_code == 201
+            with capture_logs() as logs:
+                for headers in ({}, {"X-Forwarded-For": "203.0.113.1"}, {"Forwarded": "for=_x"}):
+                    refused = await place.client.post(path, json={}, headers=headers)
+                    assert told(refused) == (429, "arrival")
+        assert [each["event"] for each in logs].count("proxy_not_trusted") == times
