@@ -339,9 +339,10 @@ class TooManyTries(ServiceError):
 
 
 class RateLimited(ServiceError):
-    """Too much of one kind in too short a time; nothing was done. Send it again after `retry_after` seconds, as
-    `Retry-After` says. `limit` may come at once in the window `policy`, and all of it comes back in
-    `window_seconds`.
+    """Too much of one kind in too short a time; nothing was done.
+
+    Send it again after `retry_after` seconds, as `Retry-After` says. In the window `policy`, `limit`
+    may come at once, and all of it comes back in `window_seconds`.
     """
 
     status, code, title, retryable = 429, "rate_limited", "Too much in too short a time", True
@@ -372,8 +373,8 @@ class Unavailable(ServiceError):
 class Overloaded(Unavailable):
     """More waits than the service takes: messages, or the streams and long-polls of one caller.
 
-    Where much waits, new customers and sessions are refused first, then messages of customers. Send the same
-    request again.
+    Where much waits, new customers and sessions are refused first, then messages of customers. Send
+    the same request again.
     """
 
     code, title = "overloaded", "Too many messages wait"

@@ -1,7 +1,7 @@
 """What a request takes of the rates that hold for its caller or its address, and what is left of them.
 
-Owns when a request is counted, and who an address is. Leaves the rates to `limits`, and the telling of what is left to
-`problems`, which finds it in `g.taken`.
+Owns when a request is counted, and who an address is. Leaves the rates to `limits`, and the telling of
+what is left to `problems`, which finds it in `g.taken`.
 """
 
 from collections.abc import Hashable
@@ -41,7 +41,10 @@ class Quotas:
         self._take(claim_of(caller, policy, None if named is None else SessionId(named)))
 
     def count_address(self, policy: Policy, *place: Hashable) -> None:
-        """Count this request by its address, and where it knocks: an inbox, a workspace. Raises RateLimited."""
+        """Count this request by its address, and where it knocks: an inbox, a workspace.
+
+        Raises RateLimited.
+        """
         try:
             self._take(self._at_address(policy, *place))
         except RateLimited:
@@ -62,11 +65,11 @@ class Quotas:
 
     def _take(self, *claims: Claim) -> None:
         taken = self._limits.take(*claims)
-        kept = g._get_current_object()  # type: ignore[attr-defined]
+        kept = g._get_current_object()
         kept.taken = (*kept.get("taken", ()), taken)
 
     def _tell_of_proxy(self) -> None:
-        """Say once that everybody may be counted as one, where requests come through a proxy nobody trusts."""
+        """Say once that all may be counted as one, where they come through a proxy nobody trusts."""
         forwarded = "Forwarded" in request.headers or "X-Forwarded-For" in request.headers
         if self._suspects_proxy and forwarded:
             self._suspects_proxy = False

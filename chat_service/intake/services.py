@@ -103,8 +103,9 @@ async def start(
 ) -> Started:
     """Start or find a session under the lock of its customer.
 
-    `first` may carry any session's id: it is written into the one that is started. Raises NotFound, RateLimited,
-    TooManyOpenSessions, ClientSessionIdReused, ClientMessageIdReused and what a send raises.
+    `first` may carry any session's id: it is written into the one that is started. Raises NotFound,
+    RateLimited, TooManyOpenSessions, ClientSessionIdReused, ClientMessageIdReused and what a send
+    raises.
     """
     sessions.check_attributes(start.custom_attributes, limits)
     customer = await customers.lock(db, caller.workspace_id, customer_id)

@@ -44,8 +44,8 @@ class Left(NamedTuple):
 class Limiter:
     """Keys that may do something so often, in each of the windows: in all of them or not at all.
 
-    At most so many keys are remembered. One that is as good as new is forgotten, and where there are too many, the
-    one that will be so soonest: new keys never push out one that is held more than they are.
+    At most so many keys are remembered. One that is as good as new is forgotten, and where there are
+    too many, the one that will be so soonest: new keys never push out one that is held more than they.
     """
 
     __slots__ = ("windows", "_terms", "_most", "_free_at", "_order", "_number")

@@ -1,7 +1,7 @@
 """The policies by their names: how often who may do what, and how that is told.
 
-Counts are of this process alone: with several each has its own, and `rates.factor` divides them. A caller is counted
-by who he is and never by what he sends, so that nobody can use up what is another's.
+Counts are of this process alone: with several each has its own, and `rates.factor` divides them. A
+caller is counted by who he is and never by what he sends, so that nobody can use up what is another's.
 """
 
 import time

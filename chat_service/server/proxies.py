@@ -1,8 +1,8 @@
 """Who a client is behind proxies: its address and scheme, by the word of those that are trusted.
 
-Owns `Forwarded` (RFC 7239) and the older `X-Forwarded-For` and `-Proto`. What they say is read from its end, where
-the proxy nearest to us wrote, and only as far as one trusted proxy tells of another: what anybody else wrote, or what
-cannot be read, counts for nothing. `X-Forwarded-Host` and `host=` never count.
+Owns `Forwarded` (RFC 7239) and the older `X-Forwarded-For` and `-Proto`. What they say is read from its
+end, where the proxy nearest to us wrote, and only as far as one trusted proxy tells of another: what
+anybody else wrote, or what cannot be read, counts for nothing. `X-Forwarded-Host` and `host=` never count.
 """
 
 import re

@@ -15,7 +15,7 @@ ROWS = [line for line in (DOCS / "configure.md").read_text().splitlines() if "`r
 
 def told() -> dict[str, float]:
     """Each setting of the table, and its default there."""
-    found = {}
+    found: dict[str, float] = {}
     for row in ROWS:
         names, defaults = row.split("|")[1:3]
         settings = re.findall(r"`(?:rates\.)?(\w+)`", names)

@@ -1,7 +1,7 @@
 """Ways round the rates that attackers try: none of them gives anybody more.
 
-Seen elsewhere: a made-up `X-Forwarded-For`, one IPv6 address after the other of the same network, another spelling of
-the path, and the other transport.
+Seen elsewhere: a made-up `X-Forwarded-For`, one IPv6 address after the other of the same network,
+another spelling of the path, and the other transport.
 """
 
 from collections.abc import AsyncIterator, Iterator

@@ -40,7 +40,7 @@ async def test_a_loop_that_is_held_up_is_late_and_then_is_not() -> None:
     lateness = Lateness()
     running = asyncio.create_task(lateness.run())
     await asyncio.sleep(0)
-    time.sleep(0.5)
+    asyncio.get_running_loop().call_soon(time.sleep, 0.5)
     async with asyncio.timeout(10):
         while lateness.seconds < 0.2:
             await asyncio.sleep(0)
