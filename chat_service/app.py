@@ -159,7 +159,7 @@ def create_app(
     keys = Keys(load_secret_key(config.auth))
     app, development = service.quart, config.environment == "development"
     authenticator = Authenticator(config.auth, keys, clock)
-    hosts = hosts_of(config.server, production=config.environment == "production")
+    hosts = hosts_of(config.server)
     origins = Origins(config.auth, config.server.public_url, hosts)
     site, rates = Site(origins, development=development), RateLimits(config.rates, timer)
     late_seconds = config.rates.late_seconds

@@ -81,10 +81,10 @@ class Origins:
         return asyncio.get_running_loop().time() - self._read_at < self._seconds
 
 
-def hosts_of(server: Server, *, production: bool) -> set[str]:
+def hosts_of(server: Server) -> set[str]:
     """The names a service goes by; none where every name will do."""
     hosts = set(server.hosts)
-    if server.public_url and (hosts or production):
+    if hosts and server.public_url:
         hosts.add(_PORT.sub("", server.public_url.partition("://")[2]))
     return hosts
 

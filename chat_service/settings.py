@@ -51,10 +51,7 @@ class Server:
     public_url: str = ""
     """The origin browsers reach the service at; not given, it is what each request was sent to."""
     hosts: tuple[str, ...] = ()
-    """Names by which the service is called, beside that of `public_url`; without any, every name will do.
-
-    In production the name of `public_url` is enough for others to be refused.
-    """
+    """Names by which the service is called, beside that of `public_url`; without any, every one."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks of proxies whose word for a client's address and scheme counts; or `UNIX`."""
     head_bytes: int = _bounded(32_768, 1_024, 1_048_576)

@@ -51,11 +51,10 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Limit
 
 @pytest.fixture(scope="module")
 async def strict(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Limited]:
-    """In production the name of the public URL is the only one, beside those that are listed."""
+    """Some names are listed; that of the public URL is always one of them."""
     server = server_of(public_url=f"{PUBLIC}:8443", hosts=("chat.internal", "[::1]"))
     folder = tmp_path_factory.mktemp("strict")
-    sections: Any = {"rates": UNBOUNDED, "server": server, "environment": "production"}
-    async with limited(folder, **sections) as place:
+    async with limited(folder, rates=UNBOUNDED, server=server) as place:
         place.client.headers["Host"] = "chat.internal"
         yield place
 
