@@ -152,13 +152,15 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
 def service_variables(url: str, folder: Path) -> dict[str, str]:
     """The service's settings: its own, but for a database, a key and what many sockets need.
 
-    A token lives for the whole run, a socket may send without a pause, and one caller may have many.
+    A token lives for the whole run, and one caller may ask and send without a pause and have many sockets.
     """
     return {
         f"{PREFIX}CONFIG_DIR": str(ROOT / "config"),
         f"{PREFIX}DATABASE_URL": url,
         f"{PREFIX}AUTH_SECRET_KEY_FILE": str(folder / "secret_key"),
         f"{PREFIX}AUTH_CUSTOMER_TOKEN_SECONDS": "86400",
+        f"{PREFIX}RATES_FACTOR": "1000000",
+        f"{PREFIX}RATES_LATE_SECONDS": "60",
         f"{PREFIX}REALTIME_FRAMES_PER_SECOND": "10000",
         f"{PREFIX}REALTIME_FRAMES_BURST": "100000",
         f"{PREFIX}REALTIME_SOCKETS_PER_AGENT": "1000",

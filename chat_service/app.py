@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from random import Random
@@ -20,12 +21,14 @@ from chat_service.events.feed import Feeds
 from chat_service.events.follow import Followers
 from chat_service.events.source import Growth
 from chat_service.events.transaction import Database, reading
+from chat_service.limits.policies import RateLimits, Timer
 from chat_service.mail import Mailer
 from chat_service.messages.services import open_lanes
 from chat_service.model import is_sqlite, open_engine
 from chat_service.model.checks import FileLock, weakness
 from chat_service.model.migrations import is_current
-from chat_service.origins import Origins
+from chat_service.origins import Origins, hosts_of
+from chat_service.quotas import Quotas
 from chat_service.realtime.desk import Desk
 from chat_service.realtime.hub import Door, Hub
 from chat_service.realtime.source import LogSource
@@ -37,6 +40,8 @@ from chat_service.schema import Clock, ProcessId, new_id, utc_now
 from chat_service.server.asgi import KeepWrites
 from chat_service.server.background import spawn
 from chat_service.server.drain import Drain
+from chat_service.server.overload import Lateness, Overload
+from chat_service.server.proxies import Proxies
 from chat_service.site import Site
 from chat_service.tokens import Keys, load_secret_key
 from chat_service.usage import Usage
@@ -73,12 +78,16 @@ class Service:
         alone = self._lock is not None
         self.states = States(self.hub, config.realtime, clock, alone=alone)
         self.database.grown = self._grown
+        self.lateness = Lateness()
+        self.proxies = Proxies(config.server.trusted_proxies)
         self._asgi: Callable[..., Awaitable[None]] = KeepWrites(self.quart)
         self.sockets: Callable[..., Awaitable[None]] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle one request, or the life of the process, on this service's database."""
+        if self.proxies and scope["type"] != "lifespan":
+            scope = self.proxies.seen(scope)
         with self.database.bound():
             if scope["type"] == "websocket" and self.sockets is not None:
                 await self.sockets(scope, receive, send)
@@ -109,7 +118,13 @@ class Service:
         self._tasks.add(spawn(self.sampler.run))
         await self.hub.start()
         await self.states.start()
-        for work in (self.hub.feeds.run, self.followers.run, self.usage.run, self.mailer.run):
+        for work in (
+            self.hub.feeds.run,
+            self.followers.run,
+            self.lateness.run,
+            self.usage.run,
+            self.mailer.run,
+        ):
             self._tasks.add(spawn(work))
 
     async def stop(self) -> None:
@@ -139,24 +154,35 @@ class Service:
         self.followers.hint(growth.workspace_id, growth.pos)
 
 
-def create_app(config: Config, *, clock: Clock = utc_now, broker: Broker | None = None) -> Service:
+def create_app(
+    config: Config,
+    *,
+    clock: Clock = utc_now,
+    timer: Timer = time.monotonic_ns,
+    broker: Broker | None = None,
+) -> Service:
     """The whole service for one configuration; nothing is connected before it starts.
 
-    Without a `broker` it is the one that the configuration names.
+    `timer` is what rates go by. Without a `broker` it is the one that the configuration names.
     """
     logs.configure(config.log)
     service = Service(config, clock, broker or open_broker(config.broker, config.database.url))
     keys = Keys(load_secret_key(config.auth))
     app, development = service.quart, config.environment == "development"
     authenticator = Authenticator(config.auth, keys, clock, service.usage)
-    origins = Origins(config.auth, config.server.public_url)
+    hosts = hosts_of(config.server)
+    origins = Origins(config.auth, config.server.public_url, hosts)
+    site, rates = Site(origins, development=development), RateLimits(config.rates, timer)
+    late_seconds = config.rates.late_seconds
     app.extensions["chat_service"] = Shared(
         auth=config.auth,
         limits=config.limits,
         development=development,
         keys=keys,
         authenticator=authenticator,
-        site=Site(origins, development=development),
+        site=site,
+        quotas=Quotas(rates, behind_proxies=bool(service.proxies)),
+        overload=Overload(service.lanes.filled, service.lateness, late_seconds=late_seconds),
         clock=clock,
         drain=service.drain,
         mailer=service.mailer,
@@ -175,6 +201,7 @@ def create_app(config: Config, *, clock: Clock = utc_now, broker: Broker | None 
         authenticator,
         origins,
         service.lanes,
+        rates,
         auth=config.auth,
         limits=config.limits,
         settings=config.realtime,
@@ -183,6 +210,8 @@ def create_app(config: Config, *, clock: Clock = utc_now, broker: Broker | None 
     service.sockets = Sockets(desk)
     problems.install(app, origins)
     cors.install(app)
+    if hosts:
+        app.before_request(site.check_host)
     routes.register(app)
     app.before_serving(service.start)
     app.after_serving(service.stop)

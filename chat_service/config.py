@@ -6,6 +6,7 @@ Owns where settings come from and what is said of wrong ones. The settings thems
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ import attrs
 import typed_settings
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
-from typed_settings.converters import get_default_cattrs_converter
+from typed_settings.converters import get_default_cattrs_converter, register_strlist_hook
 from typed_settings.exceptions import (
     ConfigFileLoadError,
     InvalidOptionsError,
@@ -26,11 +27,13 @@ from typed_settings.types import OptionList, SettingsClass, SettingsDict
 
 from chat_service.settings import (
     CONTACT,
+    HOST,
     LOCAL_URL,
     NATS_URL,
     ORIGIN,
     SECURE_URL,
     SENDER,
+    UNIX,
     Auth,
     BrokerSettings,
     Config,
@@ -39,6 +42,7 @@ from chat_service.settings import (
     Limits,
     Log,
     Oidc,
+    Rates,
     Realtime,
     Security,
     Server,
@@ -57,10 +61,12 @@ __all__ = [
     "NATS_URL",
     "ORIGIN",
     "Oidc",
+    "Rates",
     "Realtime",
     "SECURE_URL",
     "Security",
     "Server",
+    "UNIX",
     "load_config",
 ]
 
@@ -126,12 +132,19 @@ def _load(files: list[Path]) -> Config:
         FileLoader({"*.toml": _Toml(APP)}, files, env_var=f"{PREFIX}SETTINGS"),
         EnvLoader(PREFIX),
     ]
+    converter = get_default_cattrs_converter(resolve_paths=False)
+    # Addresses have colons of their own.
+    register_strlist_hook(converter, fn=_words)
     return typed_settings.load_settings(
         Config,
         loaders,
         processors=[UrlProcessor({"file://": _read_secret})],
-        converter=get_default_cattrs_converter(resolve_paths=False),
+        converter=converter,
     )
+
+
+def _words(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]
 
 
 def _read_secret(value: str, scheme: str) -> str:
@@ -186,9 +199,24 @@ def _wrong_values(config: Config) -> list[str]:
     for name, text in secrets.items():
         if text is not None and len(text.get_secret_value()) < 32:
             lines.append(f"{name}: must have at least 32 characters")
+    lines += _wrong_names(config.server)
     lines += _wrong_url(config.database.url) + _wrong_broker(config)
     lines += _wrong_oidc(config) if config.oidc.issuer else []
     return lines + _wrong_email(config)
+
+
+def _wrong_names(server: Server) -> list[str]:
+    lines = [
+        f"server.hosts: must be names like chat.example.org, not {name!r}"
+        for name in server.hosts
+        if not HOST.fullmatch(name)
+    ]
+    for network in set(server.trusted_proxies) - {UNIX}:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            lines.append(f"server.trusted_proxies: {error}")
+    return lines
 
 
 def _wrong_url(value: str) -> list[str]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from quart_schema import document_querystring, document_request, document_response
 
 from chat_service.errors import ServiceError
+from chat_service.limits.policies import Policy
 from chat_service.transport import Header, Query, Request
 
 DOCUMENTED: Final = "_documented"
@@ -42,6 +43,7 @@ class Documented:
     streams: bool
     pages: bool
     """Whether pages of other sites may call it, those of an inbox's origins."""
+    limit: Policy | None
 
 
 def document(
@@ -55,12 +57,15 @@ def document(
     gives: Sequence[Header] = (),
     streams: bool = False,
     pages: bool = False,
+    limit: Policy | None = None,
 ) -> Callable[[Route], Route]:
     """Say whom a route serves, what it takes and what it answers; None stands for no body.
 
     `takes` are headers of the request, `gives` those of its good answers. One that `streams` gives
     server-sent events where they are asked for; one for `pages` is called by those of other sites,
-    as all that serve customers are. What every route of its kind may answer (401, 415, 422, 503 …) need not be listed among `errors`.
+    as all that serve customers are. Each caller is counted by `limit`, else as any read or write is; a
+    public route has to see to that itself. What every route of its kind may answer (401, 415, 422,
+    503 …) need not be listed among `errors`.
     """
 
     open_to_pages = pages or Who.CUSTOMER in who
@@ -69,7 +74,7 @@ def document(
         setattr(
             route,
             DOCUMENTED,
-            Documented(who, answers, errors, takes, gives, streams, open_to_pages),
+            Documented(who, answers, errors, takes, gives, streams, open_to_pages, limit),
         )
         if body is not None:
             document_request(body)(route)

@@ -29,7 +29,7 @@
     ├── CursorExpired 410, PreconditionFailed 412, BodyTooLarge 413, UnsupportedMediaType 415
     ├── ValidationFailed 422
     │   ├── ClientMessageIdReused, ClientSessionIdReused, ReadSeqAhead, InvalidIdentity
-    ├── UpgradeRequired 426, TooManyTries 429, InternalError 500
+    ├── Misdirected 421, UpgradeRequired 426, TooManyTries 429, RateLimited 429, InternalError 500
     └── Unavailable 503           Overloaded, DatabaseUnavailable, ProviderUnavailable; StorageFull 507
 
 Owns what went wrong, in words; `web` renders it as a problem document (RFC 9457). The docstring of
@@ -448,6 +448,23 @@ class TooManyTries(ServiceError):
     status, code, title, retryable = 429, "too_many_tries", "Too many tries", True
 
 
+class RateLimited(ServiceError):
+    """Too much of one kind in too short a time; nothing was done.
+
+    Send it again after `retry_after` seconds, as `Retry-After` says. In the window `policy`, `limit`
+    may come at once, and all of it comes back in `window_seconds`.
+    """
+
+    status, code, title, retryable = 429, "rate_limited", "Too much in too short a time", True
+    example: ClassVar = {"policy": "send", "limit": 20, "window_seconds": 4, "retry_after": 1}
+
+
+class Misdirected(ServiceError):
+    """The header `Host` names another service than this one; see `server.hosts`."""
+
+    status, code, title = 421, "misdirected", "This service does not go by that name"
+
+
 class InternalError(ServiceError):
     """A fault of the service; it is logged under the `request_id`. A repeat with the same key is safe."""
 
@@ -466,7 +483,8 @@ class Unavailable(ServiceError):
 class Overloaded(Unavailable):
     """More waits than the service takes: messages, or the streams and long-polls of one caller.
 
-    Send the same request again.
+    Where much waits, new customers and sessions are refused first, then messages of customers. Send
+    the same request again.
     """
 
     code, title = "overloaded", "Too many messages wait"

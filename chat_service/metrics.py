@@ -83,7 +83,8 @@ COMMIT_SECONDS: Final = Histogram(
 )
 OVERLOADED: Final = Counter(
     "chat_overloaded",
-    "What was refused with 503 overloaded: the lane was full, a draft waited too long in it, "
+    "What was refused with 503 overloaded: the lane was full, or too full for newcomers or customers "
+    "(or the event loop late), a draft waited too long in it, "
     "too many passwords waited, or one caller had too many streams and long-polls.",
     ("reason",),
     registry=REGISTRY,
@@ -92,6 +93,9 @@ LANE_FULL: Final = OVERLOADED.labels("lane_full")
 LANE_LATE: Final = OVERLOADED.labels("lane_late")
 PASSWORDS_FULL: Final = OVERLOADED.labels("passwords")
 STREAMS_FULL: Final = OVERLOADED.labels("streams")
+RATE_LIMITED: Final = Counter(
+    "chat_rate_limited", "What was refused with 429 rate_limited.", ("policy",), registry=REGISTRY
+)
 SIGN_INS_REFUSED: Final = Counter(
     "chat_sign_ins_refused",
     "Tries at signing in that were refused: wrong, or too many before them.",

@@ -5,28 +5,32 @@ exact. A caller without one is no page: an app or a server, for which its token 
 """
 
 import asyncio
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from sqlalchemy import select
 
 from chat_service.auth import Caller
-from chat_service.config import ORIGIN, Auth
-from chat_service.errors import BadRequest
+from chat_service.config import ORIGIN, Auth, Server
+from chat_service.errors import BadRequest, Misdirected
 from chat_service.events.transaction import looking
 from chat_service.model import Inbox
 from chat_service.schema import InboxId, WorkspaceId
 
 SOCKETS: Final = "/v1/realtime"
+_PORT: Final = re.compile(r":\d*$")
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 
 class Origins:
     """The origins of one installation; those of inboxes are read once in `auth.recheck_seconds`."""
 
-    def __init__(self, config: Auth, public_url: str) -> None:
+    def __init__(self, config: Auth, public_url: str, hosts: Collection[str] = ()) -> None:
+        """`hosts` are the names the service goes by, without ports; without any, every name will do."""
         self.public_url = public_url
         """What links begin with, for they go by nothing that a request says; or empty."""
+        self._hosts = frozenset(hosts)
         self._seconds = config.recheck_seconds
         self._lock = asyncio.Lock()
         self._listed: Mapping[tuple[WorkspaceId, InboxId | None], frozenset[str]] = {}
@@ -53,6 +57,11 @@ class Origins:
         """Whether any inbox of the installation lists a page."""
         await self._refresh()
         return origin in self._all
+
+    def check_host(self, host: str) -> None:
+        """Refuse what was sent to another service, by its header `Host`; raises Misdirected."""
+        if self._hosts and _PORT.sub("", host.lower()).removesuffix(".") not in self._hosts:
+            raise Misdirected()
 
     async def allowed(self, origin: str | None, *, own: str) -> bool:
         """Whether a page may open a socket, before anybody has said who calls."""
@@ -83,6 +92,14 @@ class Origins:
 
     def _is_fresh(self) -> bool:
         return asyncio.get_running_loop().time() - self._read_at < self._seconds
+
+
+def hosts_of(server: Server) -> set[str]:
+    """The names a service goes by; none where every name will do."""
+    hosts = set(server.hosts)
+    if hosts and server.public_url:
+        hosts.add(_PORT.sub("", server.public_url.partition("://")[2]))
+    return hosts
 
 
 def websocket_url(own: str) -> str:

@@ -27,6 +27,7 @@ from chat_service.errors import (
     UnsupportedMediaType,
 )
 from chat_service.headers import headers_of, kind_of
+from chat_service.limits.policies import fields
 from chat_service.origins import Origins
 from chat_service.refusals import problem_document
 from chat_service.schema import new_id
@@ -57,6 +58,9 @@ def install(app: Quart, origins: Origins) -> None:
     @app.after_request
     async def finish(response: Response) -> Response:
         response.timeout = None  # the server bounds how long a peer may take to read
+        if "taken" in g and response.status_code != 429:  # which says by itself what is left
+            for name, value in fields(g.taken).items():
+                response.headers.add(name, value)
         response.headers.add("Request-Id", request_id())
         kind = kind_of(response.content_type)
         for name, value in headers_of(kind, secure=origins.are_secure(request.scheme)):

@@ -21,6 +21,10 @@ NATS_URL: Final = re.compile(
 """A NATS cluster: its hosts, and once before them who connects; a user alone is a token."""
 SENDER: Final = re.compile(r"[^\s@<>,;:]{1,64}@[^\s@<>,;:]{1,189}")
 """An e-mail address alone, without a name."""
+HOST: Final = re.compile(r"[a-z0-9._-]{1,240}|\[[0-9a-f:.]{2,45}\]")
+"""The name of a host in lower case, or its address, without a port."""
+UNIX: Final = "unix"
+"""Among proxies: whoever comes by a Unix socket, and so without an address."""
 ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]{1,240}|\[[0-9a-f:.]{2,45}\])(:\d{1,5})?")
 """Scheme, host in lower case and port, without a path; as long as the database takes."""
 _PATH: Final = r"(:\d{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?"
@@ -55,6 +59,10 @@ class Server:
     workers: int = _bounded(1, 1, 256)
     public_url: str = ""
     """The origin browsers reach the service at; not given, it is what each request was sent to."""
+    hosts: tuple[str, ...] = ()
+    """Names by which the service is called, beside that of `public_url`; without any, every one."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks of proxies whose word for a client's address and scheme counts; or `UNIX`."""
     head_bytes: int = _bounded(32_768, 1_024, 1_048_576)
     head_seconds: float = _bounded(5.0, 0.1, 300)
     body_bytes: int = _bounded(100_000, 1_000, 10_000_000)
@@ -171,6 +179,42 @@ class Limits:
 
 
 @attrs.frozen
+class Rates:
+    """How often callers may do what, in each process; `limits.policies` says who is counted."""
+
+    customer_sends_per_second: int = _bounded(5, 1, 100_000)
+    """Of a customer in one session; in all of them three times as many a minute."""
+    customer_sends_burst: int = _bounded(20, 1, 1_000_000)
+    customer_sends_per_minute: int = _bounded(100, 1, 1_000_000)
+    agent_sends_per_second: int = _bounded(20, 1, 100_000)
+    key_sends_per_second: int = _bounded(100, 1, 100_000)
+    signs_per_second: int = _bounded(20, 1, 100_000)
+    """Signs of typing of one caller; read marks count apart."""
+    signs_burst: int = _bounded(60, 1, 1_000_000)
+    reads_per_second: int = _bounded(50, 1, 100_000)
+    reads_burst: int = _bounded(200, 1, 1_000_000)
+    changes_per_second: int = _bounded(20, 1, 100_000)
+    """Writes of one caller that have no rate of their own."""
+    changes_burst: int = _bounded(100, 1, 1_000_000)
+    sessions_per_minute: int = _bounded(5, 1, 1_000_000)
+    """New ones, of a customer."""
+    sessions_per_day: int = _bounded(50, 1, 1_000_000)
+    arrivals_per_minute: int = _bounded(30, 1, 1_000_000)
+    """New customers and sessions together, of an address at an inbox."""
+    identities_per_minute: int = _bounded(60, 1, 1_000_000)
+    """Tokens renewed and customers identified, of an address."""
+    sockets_per_second: int = _bounded(10, 1, 100_000)
+    """Upgrades of an address, before anybody has said who calls."""
+    sockets_burst: int = _bounded(200, 1, 1_000_000)
+    factor: float = _bounded(1.0, 0.001, 1_000_000)
+    """All of the above times this."""
+    keys: int = _bounded(20_000, 100, 1_000_000)
+    """So many callers are remembered for each of them."""
+    late_seconds: float = _bounded(0.2, 0.01, 60)
+    """While the event loop is later than this, new customers and sessions are refused."""
+
+
+@attrs.frozen
 class Realtime:
     """Sockets and streams: what they may send, and when one is given up."""
 
@@ -222,6 +266,7 @@ class Config:
     oidc: Oidc = Oidc()
     email: EmailSettings = EmailSettings()
     limits: Limits = Limits()
+    rates: Rates = Rates()
     realtime: Realtime = Realtime()
     log: Log = Log()
     security: Security = Security()

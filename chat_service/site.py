@@ -17,6 +17,8 @@ COOKIE: Final = "__Host-chat"
 PLAIN_COOKIE: Final = "chat"
 """In development without TLS: not every browser takes a secure cookie from http://localhost."""
 READS: Final = ("GET", "HEAD")
+BY_ANY_NAME: Final = ("/health", "/health/live", "/health/ready", "/metrics")
+"""Those who watch the service ask each process by its address."""
 
 
 class Site:
@@ -25,6 +27,11 @@ class Site:
     def __init__(self, origins: Origins, *, development: bool) -> None:
         self.origins = origins
         self._development = development
+
+    async def check_host(self) -> None:
+        """Refuse what was sent to another service; raises Misdirected."""
+        if request.path not in BY_ANY_NAME:
+            self.origins.check_host(request.headers.get("Host", ""))
 
     def origin(self) -> str:
         """The origin of the service's own pages; raises BadRequest for a `Host` that is none."""

@@ -181,6 +181,17 @@ ETAG: Final = Header("ETag", "The version the caller sees.", '^"s[0-9]+"$', '"s1
 LOCATION: Final = Header("Location", "Where it is.", "^/v1/", f"/v1/sessions/{AN_ID}")
 REPLAYED: Final = Header("Idempotent-Replayed", "Only if the message was there.", "^true$", "true")
 RETRY_AFTER: Final = Header("Retry-After", "In how many seconds to try again.", "^[0-9]+$", "1")
+RATE_LIMIT_POLICY: Final = Header(
+    "RateLimit-Policy",
+    "How often may be asked: `q` at once, all of which comes back in `w` seconds, by each of the names.",
+    example='"send";q=20;w=4, "send-minute";q=100;w=60',
+)
+RATE_LIMIT: Final = Header(
+    "RateLimit",
+    "Of the policy of which least is left: `r` more, and in `t` seconds one more than that.",
+    '^"[a-z-]+";r=[0-9]+;t=[0-9]+$',
+    '"send-minute";r=42;t=1',
+)
 SET_COOKIE: Final = Header(
     "Set-Cookie", "The cookie of a login, given or taken away; only where it was asked for."
 )

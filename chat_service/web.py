@@ -31,9 +31,11 @@ from chat_service.errors import (
 )
 from chat_service.mail import Mailer
 from chat_service.metrics import Sampler
+from chat_service.quotas import Quotas
 from chat_service.refusals import UNKNOWN_FIELD, refused_body, wrong_fields
 from chat_service.schema import Clock, TokenKind
 from chat_service.server.drain import Drain
+from chat_service.server.overload import Overload
 from chat_service.site import READS, Site
 from chat_service.tokens import Keys
 from chat_service.transport import CLIENT_ID, IDEMPOTENCY_KEY, Json, Query, Request
@@ -86,6 +88,8 @@ class Shared:
     keys: Keys
     authenticator: Authenticator
     site: Site
+    quotas: Quotas
+    overload: Overload
     clock: Clock
     drain: Drain
     mailer: Mailer
@@ -130,13 +134,16 @@ def bearer() -> str:
 
 
 async def caller() -> Caller:
-    """Who sends this request; raises what `bearer` does, or Forbidden on a route or page of others."""
+    """Who sends this request, and one more of his; raises what `bearer` does, RateLimited, or
+    Forbidden on a route or page of others."""
     found = await shared().authenticator.authenticate(bearer())
     g.caller = found
     structlog.contextvars.bind_contextvars(workspace=str(found.workspace_id))
-    if KINDS[found.kind] not in documented(current_app.view_functions[str(request.endpoint)]).who:
+    about = documented(current_app.view_functions[str(request.endpoint)])
+    if KINDS[found.kind] not in about.who:
         raise Forbidden("This address is not for this kind of caller")
     await shared().site.require_page_of(found)
+    shared().quotas.count(about.limit, found)
     return found
 
 

@@ -161,7 +161,7 @@ class Follower:
         try:
             await self._talk(heard)
         except WebSocketUpgradeError as error:
-            raise NotHere from error
+            raise closed_door(error.response) from error
         except WebSocketDisconnect as end:
             raise Ended(end.code, end.reason or "") from end
         finally:
@@ -226,7 +226,7 @@ class Follower:
             raise ResetByServer(frame["code"])
         if frame["op"] == "error":
             problem = frame["problem"]
-            raise Problem(problem["status"], problem, retry_after=None)
+            raise Problem(problem["status"], problem, retry_after=problem.get("retry_after"))
         return []
 
     async def _over_sse(self) -> AsyncGenerator[Event, None]:
@@ -269,3 +269,11 @@ async def _say(socket: AsyncWebSocketSession, frame: Json) -> None:
     """Send a frame; where the far end has just closed, its code is what is received next."""
     with suppress(LocalProtocolError):
         await socket.send_json(frame)
+
+
+def closed_door(response: httpx2.Response) -> Exception:
+    """Why there is no socket: too many came from here, which passes, or there are none on this way."""
+    if response.status_code != 429:
+        return NotHere()
+    document = {"code": "rate_limited", "retryable": True}
+    return Problem(429, document, retry_after=requests.retry_after_of(response))

@@ -87,7 +87,10 @@ def problem_of(response: httpx2.Response) -> Problem:
         document = dict(response.json())
     except ValueError:
         document = {"code": "no_problem_document", "detail": response.reason_phrase}
+    return Problem(response.status_code, document, retry_after=retry_after_of(response))
+
+
+def retry_after_of(response: httpx2.Response) -> float | None:
+    """How many seconds the service wants to be left alone, where it says so."""
     after = response.headers.get("Retry-After", "")
-    return Problem(
-        response.status_code, document, retry_after=float(after) if after.isdigit() else None
-    )
+    return float(after) if after.isdigit() else None

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Final
 from uuid import UUID
 
@@ -23,6 +22,7 @@ from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
 from chat_service.config import Auth
 from chat_service.errors import TooManyTries
+from chat_service.limits.addresses import network_of
 from chat_service.model import SignInAttempts
 from chat_service.schema import AgentId, Outcome, WorkspaceId
 
@@ -49,7 +49,7 @@ def subjects(config: Auth, *, address: str, email: str) -> tuple[Subject, Subjec
 
 def by_address(config: Auth, address: str) -> Subject:
     """The limit of tries from an address, for those that name no account."""
-    name = f"address:{_hidden(_network(address))}"
+    name = f"address:{_hidden(network_of(address))}"
     return Subject(name, config.tries_per_address, config.tries_per_address_seconds)
 
 
@@ -181,17 +181,6 @@ async def _locked(
 def _named(workspace_id: WorkspaceId, names: Collection[str]) -> Select[SignInAttempts]:
     here = SignInAttempts.workspace_id == workspace_id
     return select(SignInAttempts).where(here, SignInAttempts.subject.in_(names))
-
-
-def _network(address: str) -> str:
-    """Whom an address belongs to: an IPv6 network of 64 bits is one household, however it turns."""
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(ip, IPv4Address):
-        return str(ip)
-    return str(ip.ipv4_mapped or IPv6Network((int(ip), 64), strict=False))
 
 
 def _hidden(value: str) -> str:

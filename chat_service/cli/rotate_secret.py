@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service.audit.services import NOBODY
 from chat_service.cli.database import run
 from chat_service.config import load_config
+from chat_service.errors import NotFound
 from chat_service.events.transaction import transaction
 from chat_service.inboxes import queries as inboxes
 from chat_service.inboxes.signing import keys
@@ -45,8 +46,9 @@ def command(inbox: str, workspace: str | None) -> None:
 
 
 async def _find(db: AsyncSession, key: str, slug: str | None) -> Inbox:
-    found = await inboxes.by_key(db, key)
-    if found is None:
+    try:
+        found = await inboxes.access(db, key, None)
+    except NotFound:
         sys.exit("no such inbox: give its public key, which begins with ib_")
     tenant = await workspaces.by_slug(db, slug) if slug is not None else None
     if slug is not None and (tenant is None or tenant.id != found.workspace_id):

@@ -19,6 +19,7 @@ from chat_service.customers.transport import (
 )
 from chat_service.errors import CustomerBlocked, EmailVerified, InvalidGrant, NotFound
 from chat_service.events.transaction import reading, transaction
+from chat_service.limits.policies import Policy
 from chat_service.model import Customer
 from chat_service.schema import Permission
 from chat_service.tokens import Refresh
@@ -36,6 +37,7 @@ STAFF: Final = Who.AGENT | Who.KEY
     answers={200: CustomerTokens},
     errors=[InvalidGrant, CustomerBlocked],
     pages=True,
+    limit=Policy.IDENTITY,
 )
 async def refresh_token() -> Response:
     """Renew a customer's token. The old refresh token stays good until the new one was used."""
@@ -43,6 +45,7 @@ async def refresh_token() -> Response:
     given = shared().keys.parse_refresh_token(body.refresh_token)
     if given is None:
         raise InvalidGrant()
+    shared().quotas.count_address(Policy.IDENTITY, given.workspace_id)
     async with transaction() as db:
         renewed = await families.refresh(
             db, given, shared().auth, device_id=body.device_id, now=now()

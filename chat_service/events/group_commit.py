@@ -53,8 +53,8 @@ class Lane(Generic[Draft, Result]):
         self._context = contextvars.copy_context()
         self._context.run(structlog.contextvars.clear_contextvars)
 
-    async def submit(self, draft: Draft, *, size: int) -> Result:
-        """Wait for a draft's turn and its commit.
+    async def submit(self, draft: Draft, *, size: int, room: float = 1.0) -> Result:
+        """Wait for a draft's turn and its commit; `room` is the part of the lane that it may find taken.
 
         Raises Overloaded where the lane is full or the draft waited too long, the draft's own
         error, or DatabaseUnavailable where the outcome is unknown.
@@ -63,8 +63,8 @@ class Lane(Generic[Draft, Result]):
             raise RuntimeError(
                 "a lane must not be awaited inside a transaction: it would wait for it"
             )
-        if len(self._waiting) >= self._limits.lane_drafts:
-            metrics.LANE_FULL.inc()
+        if len(self._waiting) >= self._limits.lane_drafts * room:
+            (metrics.LANE_FULL if room == 1.0 else metrics.OVERLOADED.labels("customers")).inc()
             raise Overloaded()
         loop = asyncio.get_running_loop()
         waiting: Waiting[Draft, Result] = Waiting(draft, size, loop.create_future())
@@ -164,6 +164,11 @@ class Lanes(Generic[Draft, Result]):
         if lane is None:
             lane = self._lanes[workspace] = Lane(self._write, self._limits)
         return lane
+
+    def filled(self, workspace: Hashable) -> float:
+        """What part of a workspace's lane is taken, from 0 to 1."""
+        lane = self._lanes.get(workspace)
+        return lane.waiting / self._limits.lane_drafts if lane is not None else 0.0
 
     @property
     def waiting(self) -> int:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.errors import NotFound, OriginNotAllowed
 from chat_service.model import Inbox
-from chat_service.schema import WorkspaceId
+from chat_service.schema import InboxId, WorkspaceId
 
 
 def inbox_key(inbox: Inbox) -> str:
@@ -21,9 +21,7 @@ async def access(db: AsyncSession, key: str, origin: str | None) -> Inbox:
 
     Callers without origin are no browser pages: apps and servers. They are let in.
     """
-    inbox = await by_key(db, key)
-    if inbox is None:
-        raise NotFound()
+    inbox = await access_by_id(db, *parse_key(key))
     if origin is not None and origin not in inbox.allowed_origins:
         raise OriginNotAllowed()
     return inbox
@@ -54,14 +52,13 @@ async def count(db: AsyncSession, workspace_id: WorkspaceId) -> int:
     return await db.scalar(query) or 0
 
 
-async def by_key(db: AsyncSession, key: str) -> Inbox | None:
-    """The inbox of a public key, whoever asks; None where there is none."""
+def parse_key(key: str) -> tuple[WorkspaceId, InboxId]:
+    """The ids in a public key, whichever way it is spelt; raises NotFound where there are none."""
     try:
         prefix, workspace, inbox = key.split("_")
-        workspace_id, inbox_id = UUID(workspace), UUID(inbox)
+        workspace_id, inbox_id = WorkspaceId(UUID(workspace)), InboxId(UUID(inbox))
     except ValueError:
-        return None
+        raise NotFound() from None
     if prefix != "ib":
-        return None
-    query = select(Inbox).where(Inbox.workspace_id == workspace_id, Inbox.id == inbox_id)
-    return (await db.scalars(query)).one_or_none()
+        raise NotFound()
+    return workspace_id, inbox_id

@@ -23,6 +23,7 @@ from chat_service.errors import (
     NotAssigned,
     NotFound,
     OriginNotAllowed,
+    Overloaded,
     SessionClosed,
     SessionFull,
     TooManyOpenSessions,
@@ -36,6 +37,7 @@ from chat_service.inboxes import queries as inboxes
 from chat_service.intake import services
 from chat_service.intake.identification import Visit, identify
 from chat_service.intake.transport import FirstMessage, StartedResponse, StartSession
+from chat_service.limits.policies import Policy
 from chat_service.messages import services as messages
 from chat_service.messages.drafts import Draft, draft_of
 from chat_service.messages.transport import message_cursor, message_view
@@ -68,7 +70,9 @@ NOT_YET = SessionId(UUID(int=0))
     Who.PUBLIC,
     body=NewCustomer,
     answers={201: CustomerTokens},
-    errors=[NotFound, OriginNotAllowed, CustomerBlocked, InvalidIdentity],
+    errors=[NotFound, OriginNotAllowed, CustomerBlocked, InvalidIdentity, Overloaded],
+    pages=True,
+    limit=Policy.ARRIVAL,
 )
 async def create_customer(inbox_key: str) -> Response:
     """Begin as a new customer of an inbox; pages must be of an origin the inbox allows, or our own.
@@ -77,6 +81,7 @@ async def create_customer(inbox_key: str) -> Response:
     own token along takes his sessions with him.
     """
     body, websocket_url = await parse(NewCustomer), shared().site.websocket_url()
+    _count(inbox_key, body)
     async with reading() as db:
         inbox = await inboxes.access(db, inbox_key, shared().site.foreign_origin())
     if body.identity_token is None:
@@ -84,6 +89,19 @@ async def create_customer(inbox_key: str) -> Response:
     else:
         arrived = await _identify(inbox, body, body.identity_token)
     return answer(customer_tokens(*arrived, websocket_url), 201)
+
+
+def _count(inbox_key: str, body: NewCustomer) -> None:
+    """Count who arrives by his address; who says who he is is served under load, too.
+
+    Raises NotFound for a key that is none, Overloaded and RateLimited.
+    """
+    place = inboxes.parse_key(inbox_key)
+    if body.identity_token is not None:
+        shared().quotas.count_address(Policy.IDENTITY, *place)
+        return
+    shared().overload.refuse_newcomers(place[0])
+    shared().quotas.count_address(Policy.ARRIVAL, *place)
 
 
 async def _begin(inbox: Inbox, body: NewCustomer) -> tuple[Customer, Refresh]:
@@ -142,6 +160,7 @@ async def _customer() -> Caller | None:
         NotAssigned,
         AlreadyAssigned,
         TooManyOpenSessions,
+        Overloaded,
     ],
     takes=[IDEMPOTENCY_KEY],
     gives=[ETAG, LOCATION],
@@ -154,6 +173,8 @@ async def start_session() -> Response:
     if client_session_id is None:
         raise ClientSessionIdMissing()
     customer_id = services.customer_of(who, body.customer_id, body.custom_attributes, body.team_id)
+    if who.is_customer:
+        shared().overload.refuse_newcomers(who.workspace_id)
     start = services.Start(
         client_session_id=client_session_id,
         resume=body.mode == "resume_or_create",
@@ -164,7 +185,7 @@ async def start_session() -> Response:
     first = _draft(who, body.initial_message) if body.initial_message else None
     async with transaction() as db:
         started = await services.start(
-            db, who, customer_id, start, first, limits=shared().limits, now=now()
+            db, who, customer_id, start, first, _Counts(who), limits=shared().limits, now=now()
         )
         session = await render_one(db, who, await _shown(db, who, started))
         cursor = await _cursor(db, who, started)
@@ -175,6 +196,22 @@ async def start_session() -> Response:
     headers = {"Location": f"/v1/sessions/{session.id}"}
     status = 201 if started.created else 200
     return answer(out, status, headers=headers, etag=session_etag(session))
+
+
+class _Counts:
+    """Counts what a start brings, by the rates of this request's caller."""
+
+    def __init__(self, who: Caller) -> None:
+        self._who = who
+
+    def session(self) -> None:
+        """Customers are counted for what they start, and not for finding it again."""
+        if self._who.is_customer:
+            shared().quotas.count_start(self._who)
+
+    def message(self, session_id: SessionId) -> None:
+        """A first message counts as any other."""
+        shared().quotas.count_message(self._who, session_id)
 
 
 async def _shown(db: AsyncSession, who: Caller, started: services.Started) -> Row[Any]:

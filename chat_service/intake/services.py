@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from sqlalchemy import and_, func, select
@@ -70,6 +70,13 @@ class Started:
     created: bool
 
 
+class Counts(Protocol):
+    """Lets a start bring so much and no more; both raise RateLimited."""
+
+    def session(self) -> None: ...
+    def message(self, session_id: SessionId) -> None: ...
+
+
 def customer_of(
     caller: Caller,
     customer_id: UUID | None,
@@ -96,6 +103,7 @@ async def start(
     customer_id: UUID,
     start: Start,
     first: Draft | None,
+    counts: Counts,
     *,
     limits: Limits,
     now: datetime,
@@ -103,8 +111,8 @@ async def start(
     """Start or find a session under the lock of its customer.
 
     `first` may carry any session's id: it is written into the one that is started. Raises NotFound,
-    TooManyOpenSessions, ClientSessionIdReused, ClientMessageIdReused, ValidationFailed for a team
-    that does not exist, and what a send raises.
+    RateLimited, TooManyOpenSessions, ClientSessionIdReused, ClientMessageIdReused, ValidationFailed
+    for a team that does not exist, and what a send raises.
     """
     sessions.check_attributes(start.custom_attributes, limits)
     if caller.is_customer:
@@ -118,10 +126,12 @@ async def start(
     elif found is not None and first is not None:
         await _require_same_message(db, found, first)
     if found is None:
+        counts.session()
         found = await _create(db, caller, customer, start, limits=limits, now=now)
         created = True
     message = None
     if first is not None:
+        counts.message(found)
         message = await _first_message(db, found, first, limits=limits, now=now)
     if created and caller.actor.type is AuthorType.AGENT:
         await _require_active(db, caller)

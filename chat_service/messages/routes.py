@@ -20,6 +20,7 @@ from chat_service.errors import (
 from chat_service.events import log
 from chat_service.events.log import Stream
 from chat_service.events.transaction import reading, transaction
+from chat_service.limits.policies import Policy
 from chat_service.messages import changes, queries, services
 from chat_service.messages.drafts import draft_of
 from chat_service.messages.paging import MessagesQuery, page
@@ -80,6 +81,7 @@ EVERYBODY = Who.CUSTOMER | Who.AGENT | Who.KEY
     ],
     takes=[IDEMPOTENCY_KEY],
     gives=[ETAG, LOCATION, REPLAYED],
+    limit=Policy.SEND,
 )
 async def send_message(session_id: UUID) -> Response:
     """Send a message. It is durable when this answers; a repeat with the same id is safe for ever."""

@@ -32,6 +32,7 @@ from chat_service.messages.batch import (
 from chat_service.messages.drafts import Draft, Key, Sent
 from chat_service.model import ChatMessage, table_of
 from chat_service.schema import Clock, Visibility, WorkspaceId
+from chat_service.server.overload import CUSTOMERS
 from chat_service.sessions import queries as sessions
 from chat_service.sessions.participants import PARTICIPANTS
 from chat_service.sessions.queries import SESSIONS, WRITTEN_BACK, LockedSession
@@ -57,9 +58,12 @@ def open_lanes(limits: Limits, clock: Clock) -> MessageLanes:
 async def send(lanes: MessageLanes, draft: Draft) -> Sent:
     """Send a message and wait until it is durable; a caller that leaves does not cancel it.
 
+    The last quarter of a lane is kept for staff.
+
     Raises NotFound, Conflict and its kin, ClientMessageIdReused, Overloaded, DatabaseUnavailable.
     """
-    return await lanes.of(draft.caller.workspace_id).submit(draft, size=draft.size)
+    room = CUSTOMERS if draft.caller.is_customer else 1.0
+    return await lanes.of(draft.caller.workspace_id).submit(draft, size=draft.size, room=room)
 
 
 async def write(

@@ -17,8 +17,10 @@ from chat_service.errors import (
     InternalError,
     InvalidParameter,
     MalformedBody,
+    Misdirected,
     NotAcceptable,
     OriginNotAllowed,
+    RateLimited,
     ServiceError,
     StorageFull,
     Unauthenticated,
@@ -34,6 +36,8 @@ from chat_service.transport import (
     ETAG,
     IF_NONE_MATCH,
     LOCATION,
+    RATE_LIMIT,
+    RATE_LIMIT_POLICY,
     REPLAYED,
     REQUEST_ID,
     RETRY_AFTER,
@@ -51,7 +55,10 @@ GIVEN: Final = (
     RETRY_AFTER,
     SET_COOKIE,
     WWW_AUTHENTICATE,
+    RATE_LIMIT_POLICY,
+    RATE_LIMIT,
 )
+LIMITED: Final = (RATE_LIMIT_POLICY, RATE_LIMIT)
 SOMETIMES: Final = (REPLAYED, SET_COOKIE)
 WITH_PROBLEMS: Final = {
     401: WWW_AUTHENTICATE,
@@ -76,10 +83,18 @@ def of(method: str, operation: dict[str, Any], about: Documented) -> dict[str, A
         found["200"].setdefault("content", {})[EVENT_STREAM] = {"schema": {"$ref": EVENTS}}
     if IF_NONE_MATCH in about.takes:
         found["304"] = {"description": "Nothing has changed since the version the caller has."}
+    limited = LIMITED if _is_limited(about) else ()
     for answer in found.values():
-        answer["headers"] = _references([REQUEST_ID, *about.gives])
+        answer["headers"] = _references([REQUEST_ID, *about.gives, *limited])
     problems = _problems([*about.errors, *_usual(method, operation, about)])
+    if _is_limited(about):
+        problems["429"]["headers"] |= _references(LIMITED)
     return dict(sorted((found | problems).items()))
+
+
+def _is_limited(about: Documented) -> bool:
+    """Whether callers may ask only so often: all are counted but those of public routes that say nothing."""
+    return about.limit is not None or Who.PUBLIC not in about.who
 
 
 def _usual(method: str, operation: dict[str, Any], about: Documented) -> list[type[ServiceError]]:
@@ -89,8 +104,11 @@ def _usual(method: str, operation: dict[str, Any], about: Documented) -> list[ty
         UnknownParameter,
         InvalidParameter,
         NotAcceptable,
+        Misdirected,
         InternalError,
     ]
+    if _is_limited(about):
+        errors.append(RateLimited)
     if Who.PUBLIC not in about.who:
         errors += [Unauthenticated, Forbidden, DatabaseUnavailable]
     if "requestBody" in operation:

@@ -20,6 +20,7 @@ from chat_service.errors import (
 from chat_service.events.feed import Reset, Side
 from chat_service.events.persist import RETRY_SECONDS
 from chat_service.events.transaction import looking
+from chat_service.limits.policies import Policy, claim_of
 from chat_service.messages import services as messages
 from chat_service.messages.drafts import Draft, draft_of
 from chat_service.messages.transport import message_cursor, message_view
@@ -50,6 +51,9 @@ from chat_service.views.rendering import session_stream, workspace_stream
 
 IN_FLIGHT: Final = 64
 """So many sends of one connection may wait for their commit; then it is read no further."""
+
+LIMITS: Final = {"send": Policy.SEND, "read": Policy.MARK, "typing": Policy.TYPING}
+"""Frames that are counted with the requests that do the same."""
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +87,9 @@ class Commands:
 
     async def handle(self, frame: ClientFrame) -> None:
         """Do what a frame asks; raises a ServiceError, which is its answer."""
+        if isinstance(frame, Send | Read | Typing):
+            session_id = SessionId(frame.session_id)
+            self._desk.rates.take(claim_of(self._talker.caller, LIMITS[frame.op], session_id))
         if isinstance(frame, Send):
             await self._send(frame)
         elif isinstance(frame, Subscribe):

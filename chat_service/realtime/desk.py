@@ -10,6 +10,8 @@ from chat_service.auth import Admission, Authenticator, Caller, login
 from chat_service.config import Auth, Limits, Realtime
 from chat_service.errors import OriginNotAllowed
 from chat_service.events.transaction import looking, transaction
+from chat_service.limits.addresses import network_of
+from chat_service.limits.policies import Claim, Policy, RateLimits
 from chat_service.messages.services import MessageLanes
 from chat_service.origins import Origins
 from chat_service.realtime.frames import Auth as AuthFrame
@@ -34,6 +36,7 @@ class Desk:
         authenticator: Authenticator,
         origins: Origins,
         lanes: MessageLanes,
+        rates: RateLimits,
         *,
         auth: Auth,
         limits: Limits,
@@ -43,12 +46,22 @@ class Desk:
         self.hub = hub
         self.states = states
         self.lanes = lanes
+        self.rates = rates
         self.limits = limits
         self.settings = settings
         self.clock = clock
         self._authenticator = authenticator
         self._origins = origins
         self._logins: TTLCache[Any, None] = TTLCache(REMEMBERED, auth.recheck_seconds)
+
+    def check_door(self, scope: Any) -> None:
+        """Refuse an upgrade meant for another service, or one too many of an address.
+
+        Raises Misdirected, RateLimited.
+        """
+        self._origins.check_host(_header(scope, b"host") or "")
+        address, _ = scope.get("client") or ("", 0)
+        self.rates.take(Claim(Policy.SOCKET, (network_of(address or ""),)))
 
     async def check_origin(self, scope: Any) -> None:
         """Refuse a page that belongs to nobody here; raises OriginNotAllowed."""

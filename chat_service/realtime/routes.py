@@ -22,6 +22,7 @@ from chat_service.errors import (
 )
 from chat_service.events.feed import Reset
 from chat_service.events.transaction import reading
+from chat_service.limits.policies import Policy
 from chat_service.realtime.changes import Changes
 from chat_service.realtime.hub import Door
 from chat_service.realtime.state_frames import SetTyping
@@ -101,6 +102,7 @@ async def list_session_events(session_id: UUID) -> Response:
     body=SetTyping,
     answers={202: None},
     errors=[NotFound],
+    limit=Policy.TYPING,
 )
 async def set_typing(session_id: UUID) -> Response:
     """Tell the others in a session that the caller types, or has stopped.

@@ -50,6 +50,7 @@ class Sockets:
             raise NotFound("There is no socket at this address")
         if self._desk.hub.leaving:
             raise Unavailable("The service is shutting down")
+        self._desk.check_door(scope)
         await self._desk.check_origin(scope)
         if SUBPROTOCOL not in scope.get("subprotocols", ()):
             raise UpgradeRequired(f"Offer the subprotocol {SUBPROTOCOL}")

@@ -25,6 +25,7 @@ from chat_service.errors import (
 from chat_service.events import log
 from chat_service.events.log import Stream
 from chat_service.events.transaction import reading, transaction
+from chat_service.limits.policies import Policy
 from chat_service.schema import AgentId, CursorKind, Permission
 from chat_service.sessions import listing, queries, services, watermarks
 from chat_service.sessions.leaving import deactivate
@@ -119,6 +120,7 @@ async def patch_session(session_id: UUID) -> Response:
     body=PutReadState,
     answers={200: ReadState},
     errors=[NotFound, ReadSeqAhead],
+    limit=Policy.MARK,
 )
 async def put_read_state(session_id: UUID) -> Response:
     """Tell how far the caller has read; marks never go down, and all his devices are told."""

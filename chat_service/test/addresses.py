@@ -29,7 +29,7 @@ from chat_service.test.builders import (
     writing,
 )
 from chat_service.transport import AN_ID
-from chat_service.web import Who, documented
+from chat_service.web import Documented, Who, documented
 
 _VARIABLE: Final = re.compile("<(?:[^:>]*:)?([^>]+)>")
 _BRACED: Final = r"{\1}"
@@ -276,9 +276,14 @@ def _routes() -> dict[str, str]:
     }
 
 
+def said_of(address: str) -> Documented:
+    """What an address says of itself."""
+    return documented(bare_app().view_functions[_routes()[address]])
+
+
 def who_of(address: str) -> Who:
     """Whom an address serves."""
-    return documented(bare_app().view_functions[_routes()[address]]).who
+    return said_of(address).who
 
 
 def caller_of(address: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from typed_settings.types import Secret
 
 from chat_service.app import Service, create_app
-from chat_service.config import Auth, BrokerSettings, Config, Database, Log, Server
+from chat_service.config import Auth, BrokerSettings, Config, Database, Log, Rates, Server
 from chat_service.model import migrations
 from chat_service.test.backends import BACKENDS
 from chat_service.test.builders import Workspace, build_workspace
@@ -22,6 +22,10 @@ from chat_service.test.postgres import FreshDatabase
 pytest_plugins = ["chat_service.test.nats", "chat_service.test.postgres"]
 METRICS_TOKEN = "0123456789abcdef0123456789abcdef"
 PLATFORM_TOKEN = "fedcba9876543210fedcba9876543210"
+
+
+UNBOUNDED = Rates(factor=1_000_000, late_seconds=60)
+"""Tests do more in a second than people do in a day, on machines that have little time."""
 
 
 def config_of(url: str, folder: Path, *, profile: str = "fast", broker: str = "") -> Config:
@@ -38,6 +42,7 @@ def config_of(url: str, folder: Path, *, profile: str = "fast", broker: str = ""
             recheck_seconds=0,
             platform_token=Secret(PLATFORM_TOKEN),
         ),
+        rates=UNBOUNDED,
         log=Log(level="warning"),
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chat_service.config import BrokerSettings, Database
-from chat_service.test.loading import Load, complaints, load
+from chat_service.test.loading import Load, complaints, load, server
 
 __all__ = ["load"]
 
@@ -244,3 +244,28 @@ def test_a_mail_server_may_have_a_user_and_a_password(load: Load) -> None:
         EMAIL_TLS="tls",
     )
     assert loaded.email.password is not None and "p4ssword" not in repr(loaded)
+
+
+def test_lists_come_from_files_and_with_commas_from_the_environment(load: Load) -> None:
+    assert load(SERVER_HOSTS="a.example, b.example").server.hosts == ("a.example", "b.example")
+    networks = "10.0.0.0/8,fd00::/8,unix"
+    assert load(SERVER_TRUSTED_PROXIES=networks).server.trusted_proxies == tuple(
+        networks.split(",")
+    )
+    assert load(SERVER_TRUSTED_PROXIES="").server.trusted_proxies == ()
+    file = server(trusted_proxies='["10.0.0.1", "::1"]', hosts='["[::1]"]')
+    loaded = load({"default.toml": file}).server
+    assert (loaded.trusted_proxies, loaded.hosts) == (("10.0.0.1", "::1"), ("[::1]",))
+
+
+@pytest.mark.parametrize("name", ["https://a.example", "a.example:80", "A.example", "*", ""])
+def test_a_host_is_a_name_alone(load: Load, name: str) -> None:
+    assert complaints(load, {"default.toml": server(hosts=f'["{name}"]')}) == [
+        f"server.hosts: must be names like chat.example.org, not {name!r}"
+    ]
+
+
+@pytest.mark.parametrize("network", ["proxy", "10.0.0.1/8", "10.0.0.0/33", "*", "::1/129"])
+def test_a_proxy_is_trusted_by_its_network(load: Load, network: str) -> None:
+    (line,) = complaints(load, SERVER_TRUSTED_PROXIES=network)
+    assert line.startswith("server.trusted_proxies: ") and network in line

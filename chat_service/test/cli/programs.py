@@ -74,7 +74,8 @@ class Shell:
     def environment(self, settings: dict[str, str]) -> dict[str, str]:
         outer = {k: v for k, v in os.environ.items() if not k.startswith("CHAT_SERVICE_")}
         inner = {"DATABASE_URL": self.url, "AUTH_HASH_MEMORY_KIB": "64", "AUTH_HASH_ROUNDS": "1"}
-        inner |= {"SERVER_BALANCER_SECONDS": "0"} | self.settings | settings
+        inner |= {"SERVER_BALANCER_SECONDS": "0", "RATES_LATE_SECONDS": "60"}
+        inner |= self.settings | settings
         return outer | {f"CHAT_SERVICE_{name}": text for name, text in inner.items()}
 
 

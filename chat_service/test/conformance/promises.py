@@ -118,7 +118,6 @@ PROMISES: Final[tuple[Promise, ...]] = (*NUMBERED, *NAMED)
 NOT_YET: Final[dict[Promise, str]] = {
     11: "needs a file system that forgets what was not flushed",
     66: "erasure is not built",
-    73: "rate limits are not built",
     76: "webhooks are not built",
     77: "webhooks are not built",
     78: "webhooks are not built",

@@ -1,5 +1,6 @@
 """Services of a test's own: on a database of its own, broken or small as the test wants it."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.app import Service, create_app
 from chat_service.config import Config
+from chat_service.limits.policies import Timer
 from chat_service.model import migrations
 from chat_service.schema import Clock, utc_now
 
@@ -25,9 +27,11 @@ async def client_of(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @asynccontextmanager
-async def started(config: Config, clock: Clock = utc_now) -> AsyncIterator[Service]:
+async def started(
+    config: Config, clock: Clock = utc_now, timer: Timer = time.monotonic_ns
+) -> AsyncIterator[Service]:
     """A running service with its schema in place."""
-    service = create_app(config, clock=clock)
+    service = create_app(config, clock=clock, timer=timer)
     await migrations.upgrade(service.database.engine)
     with service.database.bound():
         async with service.quart.test_app():

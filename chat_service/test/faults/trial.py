@@ -18,6 +18,7 @@ from chat_service.app import create_app
 from chat_service.config import Auth, Config, Database, Limits, Log
 from chat_service.messages.services import MessageLanes
 from chat_service.test.builders import message
+from chat_service.test.conftest import UNBOUNDED
 from chat_service.test.faults.acks import Acks
 from chat_service.test.faults.faulty import hand_in
 from chat_service.test.faults.notes import GaveUp, Notes
@@ -54,7 +55,9 @@ async def node(
     auth = Auth(secret_key_file=str(folder / "secret_key"), hash_memory_kib=64, hash_rounds=1)
     database = Database(url=store.url, profile="fast")
     service = create_app(
-        Config(environment="test", database=database, auth=auth, log=Log("warning"))
+        Config(
+            environment="test", database=database, auth=auth, rates=UNBOUNDED, log=Log("warning")
+        )
     )
     hand_in(service, lanes)
     plant(service)

@@ -31,6 +31,8 @@ SETTINGS: Final = {
     "AUTH_HASH_MEMORY_KIB": "64",
     "AUTH_HASH_ROUNDS": "1",
     "AUTH_CUSTOMER_TOKEN_SECONDS": "86400",
+    "RATES_FACTOR": "1000000",
+    "RATES_LATE_SECONDS": "60",
     "LOG_LEVEL": "error",
 }
 

@@ -24,7 +24,18 @@ from chat_service.test.conftest import METRICS_TOKEN, config_of
 from chat_service.test.figures import BEARER, Figures, figures_of, grown, read, series
 from chat_service.test.postgres import FreshDatabase
 
-LABELS = {"rule", "method", "status", "le", "kind", "reason", "code", "backend", "profile"}
+LABELS = {
+    "rule",
+    "method",
+    "status",
+    "le",
+    "kind",
+    "reason",
+    "code",
+    "backend",
+    "profile",
+    "policy",
+}
 HELD_SECONDS = 0.3
 
 

@@ -31,6 +31,7 @@ async def served(application: Any, *, ws: Any = "websockets-sansio") -> AsyncIte
         ws=ws,
         ws_per_message_deflate=False,
         ws_max_size=65_536,
+        proxy_headers=False,
         lifespan="off",
         log_config=None,
         timeout_graceful_shutdown=1,

@@ -25,15 +25,15 @@ MISSING: Final = "0199a1c2-7c1e-7d0b-9a55-0d6c2f1b7e10"
 class Target:
     """A session with a message of its customer."""
 
-    session_id: str
-    message_id: str
-    customer_id: str
     inbox_key: str
-    inbox_id: str
-    key_id: str
+    session_id: str = MISSING
+    message_id: str = MISSING
+    customer_id: str = MISSING
+    inbox_id: str = MISSING
+    key_id: str = MISSING
     """Of an API key that may be revoked."""
-    signing_key_id: str
-    agent_id: str
+    signing_key_id: str = MISSING
+    agent_id: str = MISSING
     login_id: str = MISSING
     role_id: str = MISSING
     team_id: str = MISSING
@@ -62,8 +62,7 @@ class World:
         """A new session of a kind, in the state its kind says."""
         if kind == "missing":
             inbox_key = f"{self.here.inbox_key[:-32]}{MISSING.replace('-', '')}"
-            names = [MISSING] * 3
-            return Target(*names, inbox_key, *[MISSING] * 5)
+            return Target(inbox_key)
         customer = self.people[CUSTOMER_OF[kind]]
         begun = await customer.start()
         if kind in HELD_BY:
@@ -73,10 +72,10 @@ class World:
         session_id, message_id = begun["session"]["id"], begun["message"]["id"]
         colleague = self.colleagues["foreign" if kind == "foreign" else "here"]
         return Target(
-            session_id,
-            message_id,
-            customer.id,
             workspace.inbox_key,
+            session_id=session_id,
+            message_id=message_id,
+            customer_id=customer.id,
             inbox_id=str(workspace.inbox.id),
             key_id=self.spare_keys[workspace.slug],
             signing_key_id=self.signing_keys[workspace.slug],
