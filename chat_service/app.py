@@ -30,7 +30,8 @@ from chat_service.model.migrations import is_current
 from chat_service.origins import Origins, hosts_of
 from chat_service.quotas import Quotas
 from chat_service.realtime.desk import Desk
-from chat_service.realtime.hub import Door, Hub
+from chat_service.realtime.hub import Hub
+from chat_service.realtime.peer import Door
 from chat_service.realtime.source import LogSource
 from chat_service.realtime.states import States
 from chat_service.realtime.upgrade import Sockets

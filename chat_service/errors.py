@@ -443,9 +443,13 @@ class ReadSeqAhead(ValidationFailed):
 
 
 class TooManyTries(ServiceError):
-    """Too many tries at a password, a code or a link. `Retry-After` says when the next one counts."""
+    """Too many tries at a password, a code or a link. `Retry-After` says when the next one counts.
+
+    Of the kind `policy` at most `limit` may fail in `window_seconds`; the next counts after `retry_after`.
+    """
 
     status, code, title, retryable = 429, "too_many_tries", "Too many tries", True
+    example: ClassVar = {"policy": "account", "limit": 10, "window_seconds": 900, "retry_after": 60}
 
 
 class RateLimited(ServiceError):

@@ -25,6 +25,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from chat_service.tally import Tally
+
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The library's variable: where workers share their figures. It counts when this is imported."""
@@ -185,31 +187,6 @@ HEAD_CHECKS: Final = Counter(
 )
 HEAD_CHECKS_DONE: Final = HEAD_CHECKS.labels("done")
 HEAD_CHECKS_FAILED: Final = HEAD_CHECKS.labels("failed")
-
-
-class Tally:
-    """A number that is raised for each event of each connection, and told to its counter later.
-
-    A counter has a lock, and with several workers a file: a microsecond that nobody wants to pay
-    a thousand times a message.
-    """
-
-    __slots__ = ("_counter", "_untold")
-
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
-        self._untold = 0
-
-    def add(self, number: int) -> None:
-        """Count so many more."""
-        self._untold += number
-
-    def tell(self) -> None:
-        """Let the counter know."""
-        untold, self._untold = self._untold, 0
-        self._counter.inc(untold)
-
-
 EVENTS_DELIVERED: Final = Tally(
     Counter(
         "chat_events_delivered",

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -23,6 +23,7 @@ from chat_service.audit.services import Target
 from chat_service.config import Auth
 from chat_service.errors import TooManyTries
 from chat_service.limits.addresses import network_of
+from chat_service.limits.policies import LEFT_FIELD, POLICY_FIELD
 from chat_service.model import SignInAttempts
 from chat_service.schema import AgentId, Outcome, WorkspaceId
 
@@ -37,6 +38,11 @@ class Subject:
     name: str
     tries: int
     seconds: int
+
+    @property
+    def policy(self) -> str:
+        """How the limit is told, without whom it counts."""
+        return self.name.partition(":")[0]
 
 
 def subjects(config: Auth, *, address: str, email: str) -> tuple[Subject, Subject]:
@@ -112,7 +118,24 @@ async def admit(
         )
     metrics.SIGN_INS_TOO_MANY.inc()
     oldest = _recent(rows[full.name], full, moment)[-full.tries]
-    return TooManyTries(headers={"Retry-After": str(int(oldest + full.seconds - moment) + 1)})
+    return _refusal(full, int(oldest + full.seconds - moment) + 1)
+
+
+def _refusal(limit: Subject, wait: int) -> TooManyTries:
+    """What is told of a limit that is reached; in `wait` seconds the next try counts."""
+    told: dict[str, Any] = {
+        "policy": limit.policy,
+        "limit": limit.tries,
+        "window_seconds": limit.seconds,
+        "retry_after": wait,
+    }
+    headers = {
+        "Retry-After": str(wait),
+        POLICY_FIELD: f'"{limit.policy}";q={limit.tries};w={limit.seconds}',
+        LEFT_FIELD: f'"{limit.policy}";r=0;t={wait}',
+    }
+    detail = f"At most {limit.tries} tries in {limit.seconds} s; try again in {wait} s"
+    return TooManyTries(detail, headers=headers, **told)
 
 
 def _full(

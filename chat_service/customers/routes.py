@@ -57,7 +57,7 @@ async def refresh_token() -> Response:
 
 @blueprint.get("/customers/me")
 @document(Who.CUSTOMER, answers={200: CustomerResponse})
-async def get_me() -> Response:
+async def get_own_customer() -> Response:
     """What is known of the customer who calls."""
     query(Query)
     who = await caller()
@@ -73,7 +73,7 @@ async def get_me() -> Response:
     answers={200: CustomerResponse},
     errors=[EmailVerified],
 )
-async def patch_me() -> Response:
+async def patch_own_customer() -> Response:
     """Tell one's name and e-mail. It is shown as claimed, and opens nothing."""
     body, who = await parse(PatchCustomer), await caller()
     async with transaction() as db:

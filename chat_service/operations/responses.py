@@ -23,6 +23,7 @@ from chat_service.errors import (
     RateLimited,
     ServiceError,
     StorageFull,
+    TooManyTries,
     Unauthenticated,
     UnknownParameter,
     UnsupportedMediaType,
@@ -87,14 +88,15 @@ def of(method: str, operation: dict[str, Any], about: Documented) -> dict[str, A
     for answer in found.values():
         answer["headers"] = _references([REQUEST_ID, *about.gives, *limited])
     problems = _problems([*about.errors, *_usual(method, operation, about)])
-    if _is_limited(about):
+    if _is_limited(about) or TooManyTries in about.errors:
         problems["429"]["headers"] |= _references(LIMITED)
     return dict(sorted((found | problems).items()))
 
 
 def _is_limited(about: Documented) -> bool:
-    """Whether callers may ask only so often: all are counted but those of public routes that say nothing."""
-    return about.limit is not None or Who.PUBLIC not in about.who
+    """Whether callers may ask only so often: all are counted who have a token of the API, and else where
+    the route says so."""
+    return about.limit is not None or not (Who.PUBLIC | Who.PLATFORM) & about.who
 
 
 def _usual(method: str, operation: dict[str, Any], about: Documented) -> list[type[ServiceError]]:

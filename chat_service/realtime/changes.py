@@ -17,9 +17,10 @@ from chat_service.errors import CursorAhead, CursorExpired, CursorMismatch
 from chat_service.events import log
 from chat_service.events.feed import Reset
 from chat_service.events.transaction import reading
-from chat_service.realtime.hub import Door, Hub
+from chat_service.realtime.hub import Hub
 from chat_service.realtime.list_source import FAR_BEHIND, has_left, moves
 from chat_service.realtime.listener import Listener
+from chat_service.realtime.peer import Door
 from chat_service.realtime.rights import had_other_rights
 from chat_service.realtime.session_list import FRAME_SECONDS, SILENT_ROWS, Entry
 from chat_service.realtime.streams import HEARTBEAT_SECONDS, OPENING, heartbeat, sse_event

@@ -40,9 +40,9 @@ from chat_service.realtime.frames import (
     Unsubscribe,
     Unsubscribed,
 )
-from chat_service.realtime.hub import Peer
 from chat_service.realtime.lag import Lag
 from chat_service.realtime.list_following import ListFollowing
+from chat_service.realtime.peer import Peer
 from chat_service.realtime.state_frames import Read, Typing
 from chat_service.schema import SessionId
 from chat_service.sessions import queries as sessions

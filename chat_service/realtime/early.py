@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from chat_service.realtime.closes import Close
-from chat_service.realtime.hub import Hub, Peer
+from chat_service.realtime.hub import Hub
+from chat_service.realtime.peer import Peer
 from chat_service.realtime.slots import Slots, Told
 from chat_service.schema import SessionId
 

@@ -7,9 +7,8 @@ Joins the feeds, the broker and the connections. Leaves each connection's protoc
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from enum import StrEnum
 from random import uniform
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 import structlog
@@ -22,9 +21,9 @@ from chat_service.events.broker import Broker, Ephemeral, Hint, Message
 from chat_service.events.feed import Feeds, Hold, Row
 from chat_service.events.source import Growth
 from chat_service.realtime import closes
-from chat_service.realtime.closes import Close
 from chat_service.realtime.list_source import ListSource
 from chat_service.realtime.lists import Lists
+from chat_service.realtime.peer import Door, Peer, Watcher
 from chat_service.realtime.rights import REGRANTING, changes_rights, moves_sight
 from chat_service.realtime.slots import Told
 from chat_service.schema import SessionId, TokenKind, Visibility, WorkspaceId
@@ -33,52 +32,6 @@ log = structlog.get_logger(__name__)
 ENDING: Final = frozenset({"token.revoked"})
 
 Key = tuple[WorkspaceId, UUID]
-
-
-class Door(StrEnum):
-    """By what a connection came."""
-
-    SOCKET = "socket"
-    STREAM = "stream"
-    POLL = "poll"
-
-
-class Peer(Protocol):
-    """A connection as the hub sees it."""
-
-    @property
-    def caller(self) -> Caller: ...
-
-    @property
-    def door(self) -> Door: ...
-
-    def end(self, close: Close, *, after_ms: int = 0) -> None:
-        """Say goodbye and close, at the next moment; only the first word of it counts."""
-
-    def tell(self, frame: Told) -> None:
-        """Tell something that is not in the log; only the newest of a slot is kept."""
-
-    def doubt(self) -> None:
-        """Whether the caller may be here at all may have changed."""
-
-    def recheck(self, session_id: SessionId) -> None:
-        """Who may see this session may have changed."""
-
-
-class Watcher(Protocol):
-    """Who wants to know who is connected here, and what other processes tell beside the log."""
-
-    def entered(self, caller: Caller) -> None:
-        """A connection is there."""
-
-    def left(self, caller: Caller) -> None:
-        """A connection has ended."""
-
-    def unheard(self, workspace_id: WorkspaceId, session_id: SessionId) -> None:
-        """Nobody here listens to this session any more."""
-
-    def heard(self, message: Ephemeral) -> None:
-        """Another process told something; who may know it is for the watcher to say."""
 
 
 class Hub:

@@ -4,7 +4,8 @@ import asyncio
 
 from chat_service.auth import Caller
 from chat_service.realtime.closes import Close
-from chat_service.realtime.hub import Door, Hub
+from chat_service.realtime.hub import Hub
+from chat_service.realtime.peer import Door
 from chat_service.realtime.slots import Slots, Told
 from chat_service.schema import SessionId
 

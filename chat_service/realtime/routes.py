@@ -24,7 +24,7 @@ from chat_service.events.feed import Reset
 from chat_service.events.transaction import reading
 from chat_service.limits.policies import Policy
 from chat_service.realtime.changes import Changes
-from chat_service.realtime.hub import Door
+from chat_service.realtime.peer import Door
 from chat_service.realtime.state_frames import SetTyping
 from chat_service.realtime.streams import EventStream, probe, wait_for_events
 from chat_service.realtime.transport import ChangesPage, ChangesQuery

@@ -26,7 +26,7 @@ from chat_service.realtime.connection import Connection, Refused
 from chat_service.realtime.desk import Desk
 from chat_service.realtime.following import Followed
 from chat_service.realtime.frames import Auth, Beat, ClientFrame, Error, Hello, Ping, Pong
-from chat_service.realtime.hub import Door
+from chat_service.realtime.peer import Door
 from chat_service.realtime.rights import change_of
 from chat_service.realtime.slots import Told
 from chat_service.realtime.writer import Writer

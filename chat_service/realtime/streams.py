@@ -11,9 +11,10 @@ from chat_service.auth import Caller
 from chat_service.errors import NotFound
 from chat_service.events.feed import Item, Reset, Side, Subscription
 from chat_service.events.transaction import looking
-from chat_service.realtime.hub import Door, Hub
+from chat_service.realtime.hub import Hub
 from chat_service.realtime.lag import Lag
 from chat_service.realtime.listener import Listener
+from chat_service.realtime.peer import Door
 from chat_service.realtime.source import KINDS
 from chat_service.realtime.states import States
 from chat_service.schema import Cursor, SessionId

@@ -43,6 +43,8 @@ WRITES = [
 REFUSED = {
     # Only the author may edit, and the message is the customer's.
     "PATCH /v1/sessions/{session_id}/messages/{message_id}": (403, "forbidden"),
+    # The inbox has none.
+    "DELETE /v1/inboxes/{inbox_id}/keys/{signing_key_id}": (404, "not_found"),
     # None was begun.
     "POST /v1/agents/me/second-factor/confirm": (409, "second_factor_off"),
     "DELETE /v1/agents/me/second-factor": (409, "second_factor_off"),

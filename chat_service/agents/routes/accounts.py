@@ -45,7 +45,7 @@ async def list_agents() -> Response:
 
 @blueprint.get("/me")
 @document(Who.AGENT, answers={200: OwnAgentResponse})
-async def get_me() -> Response:
+async def get_own_agent() -> Response:
     """Read who one is oneself, and what one may do."""
     query(Query)
     who = await caller()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import dropwhile
 from typing import Any, Final
 
 import attrs
@@ -118,10 +119,11 @@ class Place:
         return agent, opaque_token("il", place.id, link_id, secret)
 
     async def audited(self) -> list[AuditEntry]:
-        """What the audit log of the workspace tells, the oldest first."""
+        """What the audit log tells since the first account was linked, the oldest first."""
         query = select(AuditEntry).where(AuditEntry.workspace_id == self.workspace.id)
         async with writing(self.workspace.service) as db:
-            return list(await db.scalars(query.order_by(AuditEntry.id)))
+            entries = list(await db.scalars(query.order_by(AuditEntry.id)))
+        return list(dropwhile(lambda each: each.action != "agent.identity_linked", entries))
 
 
 def signed_in(response: httpx2.Response, client: httpx2.AsyncClient) -> Person:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from chat_service.app import Service
 from chat_service.cli.doctor import HOST, UPGRADE, Finding, command, examine, origin_of
-from chat_service.realtime.hub import Door
+from chat_service.realtime.peer import Door
 from chat_service.test.builders import Person, Workspace
 from chat_service.test.proxies import PLAIN, nginx
 from chat_service.test.realtime.conftest import served

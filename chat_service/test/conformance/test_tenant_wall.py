@@ -79,8 +79,8 @@ def arriving(scene: Scene, visitor: Person, site: Site) -> list[Step]:
         ("signing.list_inbox_keys", boss, "GET", keys, None),
         ("signing.create_inbox_key", boss, "POST", keys, {"algorithm": "HS256"}),
         ("signing.revoke_inbox_key", boss, "DELETE", f"{keys}/{UUID(site.kid)}", None),
-        ("customers.get_me", customer, "GET", me, None),
-        ("customers.patch_me", customer, "PATCH", me, ada),
+        ("customers.get_own_customer", customer, "GET", me, None),
+        ("customers.patch_own_customer", customer, "PATCH", me, ada),
         ("customers.get_customer", bob, "GET", person, None),
         ("customers.patch_customer", bob, "PATCH", person, ada),
         ("customers.block_customer", boss, "POST", f"{person}/block", {}),
@@ -98,7 +98,7 @@ def life_of(workspace: Workspace, boss: Person, lives: Lives) -> list[Step]:
     removing = {"password": CHOSEN, "code": lives.codes[1]}
     return [
         ("accounts.list_agents", boss, "GET", "/v1/agents", None),
-        ("accounts.get_me", boss, "GET", "/v1/agents/me", None),
+        ("accounts.get_own_agent", boss, "GET", "/v1/agents/me", None),
         ("accounts.get_agent", boss, "GET", nora, None),
         ("accounts.invite_agent", boss, "POST", "/v1/agents", new),
         ("accounts.patch_agent", boss, "PATCH", nora, {"role": "viewer"}),

@@ -155,7 +155,9 @@ async def test_who_made_and_ended_a_key_is_audited(workspace: Workspace, manager
     key = (await make(workspace, manager)).json()["key"]
     for _ in range(2):
         await manager.call("DELETE", f"{keys_path(workspace)}/{key['id']}")
-    query = select(AuditEntry).where(AuditEntry.workspace_id == workspace.id)
+    query = select(AuditEntry).where(
+        AuditEntry.workspace_id == workspace.id, AuditEntry.target_type == "inbox_key"
+    )
     async with writing(workspace.service) as db:
         entries = (await db.scalars(query.order_by(AuditEntry.id))).all()
     assert [(one.action, one.target_id) for one in entries] == [

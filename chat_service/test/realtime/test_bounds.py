@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from chat_service.realtime.hub import Door
+from chat_service.realtime.peer import Door
 from chat_service.test.builders import Person, Workspace
 from chat_service.test.realtime.bare import bare_socket
 from chat_service.test.realtime.list_client import until

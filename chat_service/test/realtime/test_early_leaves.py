@@ -10,7 +10,7 @@ from sqlalchemy.event import listen
 from chat_service.app import Service
 from chat_service.errors import DatabaseUnavailable
 from chat_service.model import FeedHead
-from chat_service.realtime.hub import Door
+from chat_service.realtime.peer import Door
 from chat_service.test.realtime.bare import bare_stream
 from chat_service.test.realtime.list_client import until
 from chat_service.test.realtime.tuned import Tuned, tuned

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from chat_service.schema import Role
-from chat_service.test.addresses import Stage, addresses
+from chat_service.test.addresses import Stage, in_turn
 from chat_service.test.audit import acts_of
 from chat_service.test.builders import ORIGIN, Json, Person
 from chat_service.test.conformance.sqllog import watching
@@ -88,7 +88,7 @@ async def test_an_act_that_changes_nothing_or_is_refused_leaves_none(
 @pytest.mark.asvs("16.4.2")
 async def test_entries_are_inserted_and_read_and_never_changed(stage: Stage) -> None:
     with watching(stage.workspace.service.database.engine) as sql:
-        for address in sorted(addresses(), key=lambda each: each.endswith("sign-out")):
+        for address in in_turn():
             await stage.call(address)
         await stage.agent.get("/v1/audit-entries")
     about = [each for each in sql.statements if re.search(r"\baudit_entries\b", each)]

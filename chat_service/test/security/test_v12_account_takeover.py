@@ -193,8 +193,9 @@ async def test_who_joined_already_joins_by_no_other_link(place: Place) -> None:
     bob = await place.linked("bob")
     _, link = await place.invite()
     invited, second = await place.invite()
-    await change_row(place.workspace, Agent, invited.id, status="active")
     started = await place.start("invitation", link_token=second)
+    await change_row(place.workspace, Agent, invited.id, status="active")
+    assert await refused_at_start(place, second)
     back = place.provider.visit(started["authorization_url"], "eve")
     assert (await place.finish(started, back)).status_code == 400
     taken = await place.go("bob", "invitation", link_token=link)

@@ -14,7 +14,7 @@ import pytest
 
 from chat_service.app import Service
 from chat_service.schema import Permission
-from chat_service.test.addresses import BODIES, Stage, addresses, build_stage
+from chat_service.test.addresses import BODIES, Stage, addresses, build_stage, in_turn
 from chat_service.test.browsers import another_installation
 from chat_service.test.builders import ORIGIN, Workspace, build_workspace
 from chat_service.test.events.apart import client_of
@@ -25,6 +25,8 @@ FOR_WIDGETS: Final = {
     "POST /v1/inboxes/{inbox_key}/customers",
     "POST /v1/auth/token",
     "POST /v1/auth/sign-out",
+    "GET /v1/customers/me",
+    "PATCH /v1/customers/me",
     "POST /v1/sessions",
     "GET /v1/sessions",
     "GET /v1/sessions/{session_id}",
@@ -123,7 +125,7 @@ async def test_a_preflight_needs_no_token_and_asks_for_none(shop: Stage) -> None
 @pytest.mark.asvs("3.4.2")
 async def test_an_answer_is_read_by_pages_of_the_inbox_alone(workspace: Workspace) -> None:
     stage = await build_stage(workspace)
-    for address in sorted(addresses(), key=lambda each: each.endswith("sign-out")):
+    for address in in_turn():
         for origin in OTHERS:
             other = await stage.call(address, headers={"Origin": origin}, caller=customers(address))
             assert shared(other) == {}, (address, origin)

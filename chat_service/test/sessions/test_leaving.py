@@ -11,7 +11,7 @@ from chat_service.agents import queries as agents
 from chat_service.events.transaction import looking
 from chat_service.model import ChatSession
 from chat_service.schema import Role, Status
-from chat_service.test.addresses import BODIES, addresses, build_stage, who_of
+from chat_service.test.addresses import BODIES, OFF, addresses, build_stage, who_of
 from chat_service.test.agents.lives import CHOSEN, audited, code_of, enter, join
 from chat_service.test.builders import Person, Workspace, writing
 from chat_service.test.conformance.sqllog import locks, watching
@@ -94,7 +94,7 @@ async def test_it_waits_since_the_customer_does(workspace: Workspace) -> None:
     assert entered.startswith(f"{since:%Y-%m-%dT%H:%M:%S}")
 
 
-OF_AGENTS = [address for address in addresses() if Who.AGENT in who_of(address)]
+OF_AGENTS = [each for each in addresses() if Who.AGENT in who_of(each) and each not in OFF]
 
 
 async def test_a_deactivated_agent_can_do_nothing_at_all(workspace: Workspace) -> None:
