@@ -301,9 +301,12 @@ def who_of(address: str) -> Who:
 
 
 def caller_of(address: str) -> str:
-    """Somebody on the stage whom the address serves; the author, where only he may."""
+    """Somebody on the stage whom the address serves; the author, where only he may.
+
+    The agent stays signed in, for others go on.
+    """
     who = who_of(address)
-    if "{message_id}" in address or Who.PUBLIC in who:
+    if "{message_id}" in address or Who.PUBLIC in who or address.endswith("/sign-out"):
         return "customer"
     kinds = {"key": Who.KEY, "agent": Who.AGENT, "customer": Who.CUSTOMER, "platform": Who.PLATFORM}
     return next(name for name, kind in kinds.items() if kind in who)
