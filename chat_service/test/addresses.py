@@ -81,7 +81,6 @@ class Stage:
             "message_id": self.message_id,
             "role_id": self.role_id,
             "team_id": self.team_id,
-            "agent_id": self.agent.id,
             "inbox_key": self.workspace.inbox_key,
             "inbox_id": self.inbox_id,
             "key_id": self.key_id,

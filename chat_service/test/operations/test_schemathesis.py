@@ -1,9 +1,9 @@
 """What the API's document says and what the service does are the same, for each kind of caller."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
 import httpx2
@@ -19,9 +19,10 @@ from schemathesis.python import asgi
 from chat_service.app import Service, create_app
 from chat_service.model import migrations
 from chat_service.problems import PROBLEM
-from chat_service.test.addresses import Stage, api_document, build_stage
+from chat_service.test.addresses import Stage, api_document, build_stage, who_of
 from chat_service.test.builders import Person, Workspace, build_workspace
 from chat_service.test.conftest import config_of
+from chat_service.web import Who
 
 MEANINGS: Final = {
     "ahead",  # of the session's last number
@@ -50,6 +51,7 @@ MEANINGS: Final = {
 }
 """What a body or a query of the right form may still be refused for."""
 Case = schemathesis.Case[Any]
+Test = Callable[..., None]
 # The service runs beside the strategies, which take its use of `random` for their own.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Do not use the `random` module inside strategies"
@@ -72,13 +74,10 @@ class Target:
 
     headers: dict[str, str]
     places: dict[str, str]
-    """What stands in the paths, as a session and a message of it. A stranger knows nothing."""
+    """What stands in the paths, as a session and a message of it."""
 
 
-@pytest.fixture(
-    scope="module",
-    params=["sqlite-customer", "sqlite-agent", "sqlite-key", "sqlite-nobody", "postgres-key"],
-)
+@pytest.fixture(scope="module")
 async def target(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Target]:
@@ -100,15 +99,12 @@ async def target(
 
 def target_of(stage: Stage, caller: str) -> Target:
     """What a caller knows."""
-    if caller == "nobody":
-        return Target({}, {})
     person: Person = getattr(stage, caller)
     places = {
         "session_id": stage.session_id,
         "message_id": stage.message_id,
         "role_id": stage.role_id,
         "team_id": stage.team_id,
-        "agent_id": stage.agent.id,
         "inbox_key": stage.workspace.inbox_key,
         "inbox_id": str(stage.workspace.inbox.id),
         "customer_id": stage.customer.id,
@@ -165,8 +161,24 @@ DOOR: Final = Door()
 schema.app = DOOR
 
 
-@schema.exclude(path_regex="sign-out").parametrize()
-def test_answers_as_its_document_says(case: Case, target: Target) -> None:
+def serving(who: Who) -> Callable[[Test], Test]:
+    """The operations for a kind of caller; what others are refused is in the matrix of rights."""
+
+    def serves(context: Any) -> bool:
+        operation = context.operation
+        return bool(who & who_of(f"{operation.method.upper()} {operation.path}"))
+
+    served = schema.exclude(path_regex="sign-out").include(func=serves)
+    return cast(Callable[[Test], Test], served.parametrize())
+
+
+def called_as(target: str) -> pytest.MarkDecorator:
+    """On which database, and by whom."""
+    return pytest.mark.parametrize("target", [target], indirect=True, scope="module")
+
+
+def is_answered_as_documented(case: Case, target: Target) -> None:
+    """One case, with what stands in the database."""
     if case.meta and not case.meta.is_negative_at(ParameterLocation.PATH):
         known = {
             name: target.places.get(name, value) for name, value in case.path_parameters.items()
@@ -174,3 +186,29 @@ def test_answers_as_its_document_says(case: Case, target: Target) -> None:
         case.path_parameters = known
     checks: list[CheckFunction] = [names_a_documented_code, refuses_no_good_form]
     case.call_and_validate(headers=target.headers, additional_checks=checks)
+
+
+@serving(Who.CUSTOMER)
+@called_as("sqlite-customer")
+def test_customers_are_answered_as_the_document_says(case: Case, target: Target) -> None:
+    is_answered_as_documented(case, target)
+
+
+@serving(Who.AGENT)
+@called_as("sqlite-agent")
+def test_agents_are_answered_as_the_document_says(case: Case, target: Target) -> None:
+    is_answered_as_documented(case, target)
+
+
+@serving(Who.KEY)
+@called_as("postgres-key")
+def test_keys_are_answered_as_the_document_says(case: Case, target: Target) -> None:
+    is_answered_as_documented(case, target)
+
+
+@serving(Who.PUBLIC | Who.PLATFORM)
+@called_as("sqlite-platform")
+def test_whoever_has_no_account_is_answered_as_the_document_says(
+    case: Case, target: Target
+) -> None:
+    is_answered_as_documented(case, target)

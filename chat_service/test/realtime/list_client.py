@@ -111,7 +111,7 @@ class Console:
         """Follow the view on from the cursor; the answer."""
         given: Json = {"view": self.view, "window": self.window, "after": self.cursor or None}
         socket.send(op="subscribe", id=1, stream="sessions", **{**given, **rest})
-        return await socket.next("subscribed", "error")
+        return await socket.next("subscribed", "error", "goodbye")
 
     def apply(self, frame: Json) -> None:
         """What a console does with a `sessions` frame."""

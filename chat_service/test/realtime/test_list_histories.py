@@ -109,14 +109,18 @@ class Watcher:
     @property
     def is_cut(self) -> bool:
         """Whether the service has closed the connection, as for other rights."""
-        return self._following is not None and self._following.done()
+        if self._following is None or not self._following.done():
+            return False
+        self._following.result()  # which raises what went wrong
+        return True
 
     async def _follow(self, socket: Socket) -> None:
         while await self.console.follow(socket):
             self.console.cursor = ""
             self._listing = asyncio.ensure_future(self.console.list())
             await asyncio.shield(self._listing)
-            assert (await self.console.subscribe(socket))["op"] == "subscribed"
+            if (await self.console.subscribe(socket))["op"] == "goodbye":
+                return
 
     async def end(self) -> None:
         """Lose the connection; what was applied is kept, with its cursor.
