@@ -22,7 +22,7 @@ from chat_service.config import Auth
 from chat_service.errors import AgentDeactivated as IsDeactivated
 from chat_service.errors import LastOwner
 from chat_service.events import log
-from chat_service.events.schema import AgentDeactivated, AgentUpdated
+from chat_service.events.schema import AgentDeactivated
 from chat_service.model import Agent
 from chat_service.schema import Actor, AgentId, AgentStatus, Role, RoleId, TokenId, WorkspaceId
 
@@ -118,7 +118,7 @@ async def patch(
         await end_logins(db, agent, actor=caller.actor, now=now)
     if changed:
         agent.name, agent.role, agent.role_id = wanted.values()
-        _updated(db, caller, agent, changed, now=now)
+        services.note_update(db, agent, caller.actor, changed, now=now)
         _audit(db, caller, Act.AGENT_UPDATED, agent, changed, now=now)
     return agent
 
@@ -162,7 +162,7 @@ async def activate(db: AsyncSession, caller: Caller, agent_id: UUID, *, now: dat
     if agent.status is AgentStatus.DEACTIVATED:
         joined = agent.password_hash is not None or await queries.has_identity(db, agent)
         agent.status = AgentStatus.ACTIVE if joined else AgentStatus.INVITED
-        _updated(db, caller, agent, ["status"], now=now)
+        services.note_update(db, agent, caller.actor, ["status"], now=now)
         _audit(db, caller, Act.AGENT_ACTIVATED, agent, now=now)
     return agent
 
@@ -188,19 +188,6 @@ def _require_another(owners: Collection[AgentId], agent: Agent) -> None:
         raise LastOwner()
 
 
-def _updated(
-    db: AsyncSession, caller: Caller, agent: Agent, changed: list[str], *, now: datetime
-) -> None:
-    updated = AgentUpdated(
-        workspace_id=agent.workspace_id,
-        actor=caller.actor,
-        at=now,
-        agent_id=agent.id,
-        changed=changed,
-    )
-    log.record(db, updated)
-
-
 def _audit(
     db: AsyncSession,
     caller: Caller,
@@ -210,13 +197,4 @@ def _audit(
     *,
     now: datetime,
 ) -> None:
-    audit.record(
-        db,
-        caller.workspace_id,
-        caller.actor,
-        act,
-        now=now,
-        target=Target("agent", agent.id),
-        fields=fields,
-        token_id=caller.token_id,
-    )
+    audit.record_by(db, caller, act, now=now, target=Target("agent", agent.id), fields=fields)

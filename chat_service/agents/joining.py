@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.agents import attempts, links, queries, second_factor
+from chat_service.agents import attempts, links, queries, second_factor, services
 from chat_service.agents.choice import check_choice
 from chat_service.agents.letters import letter_with
 from chat_service.agents.logins import Device, end_logins
@@ -22,8 +22,6 @@ from chat_service.audit.services import Target
 from chat_service.auth import Caller
 from chat_service.config import Auth
 from chat_service.errors import InvalidGrant, SecondFactorRequired, ServiceError
-from chat_service.events import log
-from chat_service.events.schema import AgentUpdated
 from chat_service.events.transaction import looking, transaction
 from chat_service.mail import Letter
 from chat_service.model import Agent, Token
@@ -131,14 +129,7 @@ async def _settle(
         agent.name = choice.name
     agent.password_hash, agent.status = hashed, AgentStatus.ACTIVE
     if changed:
-        updated = AgentUpdated(
-            workspace_id=agent.workspace_id,
-            actor=actor,
-            at=now,
-            agent_id=agent.id,
-            changed=changed,
-        )
-        log.record(db, updated)
+        services.note_update(db, agent, actor, changed, now=now)
     await end_logins(db, agent, actor=actor, now=now)
     await links.end_links(db, agent.workspace_id, agent.id)
     act = Act.AGENT_JOINED if joins else Act.PASSWORD_CHANGED
@@ -171,15 +162,7 @@ async def change_password(
         others = Token.id != caller.token_id
         await end_logins(db, agent, others, actor=caller.actor, now=now)
         await links.end_links(db, agent.workspace_id, agent.id)
-        audit.record(
-            db,
-            caller.workspace_id,
-            caller.actor,
-            act,
-            now=now,
-            target=Target("agent", agent.id),
-            token_id=caller.token_id,
-        )
+        audit.record_by(db, caller, act, now=now, target=Target("agent", agent.id))
 
 
 async def ask_for_recovery(

@@ -97,15 +97,7 @@ async def end_all(
     mine = Token.agent_id == agent_id
     ended = await end_tokens(db, caller.workspace_id, mine, *which, actor=caller.actor, now=now)
     if ended:
-        audit.record(
-            db,
-            caller.workspace_id,
-            caller.actor,
-            Act.LOGINS_ENDED,
-            now=now,
-            target=Target("agent", agent_id),
-            token_id=caller.token_id,
-        )
+        audit.record_by(db, caller, Act.LOGINS_ENDED, now=now, target=Target("agent", agent_id))
     return len(ended)
 
 

@@ -177,12 +177,4 @@ def _forget(agent: Agent) -> None:
 
 
 def _audit(db: AsyncSession, caller: Caller, act: Act, agent_id: AgentId, *, now: datetime) -> None:
-    audit.record(
-        db,
-        caller.workspace_id,
-        caller.actor,
-        act,
-        now=now,
-        target=Target("agent", agent_id),
-        token_id=caller.token_id,
-    )
+    audit.record_by(db, caller, act, now=now, target=Target("agent", agent_id))

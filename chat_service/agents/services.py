@@ -16,7 +16,7 @@ from chat_service.audit.services import Target
 from chat_service.auth import Caller, end_tokens
 from chat_service.errors import EmailTaken, TooMany
 from chat_service.events import log
-from chat_service.events.schema import AgentCreated
+from chat_service.events.schema import AgentCreated, AgentUpdated
 from chat_service.model import Agent, Token, table_of
 from chat_service.schema import (
     Actor,
@@ -37,6 +37,20 @@ from chat_service.tokens import hash_secret, new_secret, opaque_token
 SYSTEM = Actor(AuthorType.SYSTEM, None)
 AGENTS: Final = table_of(Agent)
 AGENTS_AT_MOST: Final = 1_000
+
+
+def note_update(
+    db: AsyncSession, agent: Agent, actor: Actor, changed: Collection[str], *, now: datetime
+) -> None:
+    """Record that an agent has changed; `changed` are names of fields."""
+    updated = AgentUpdated(
+        workspace_id=agent.workspace_id,
+        actor=actor,
+        at=now,
+        agent_id=agent.id,
+        changed=list(changed),
+    )
+    log.record(db, updated)
 
 
 async def create(
@@ -114,14 +128,8 @@ async def sign_out(db: AsyncSession, caller: Caller, *, now: datetime) -> None:
     mine = Token.id == caller.token_id
     ended = await end_tokens(db, caller.workspace_id, mine, actor=caller.actor, now=now)
     if ended and caller.kind is TokenKind.AGENT:
-        audit.record(
-            db,
-            caller.workspace_id,
-            caller.actor,
-            Act.SIGNED_OUT,
-            now=now,
-            target=Target("agent", UUID(str(caller.actor.id))),
-            token_id=caller.token_id,
+        audit.record_by(
+            db, caller, Act.SIGNED_OUT, now=now, target=Target("agent", UUID(str(caller.actor.id)))
         )
 
 

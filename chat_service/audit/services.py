@@ -4,7 +4,7 @@ from collections.abc import Collection
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -34,6 +34,17 @@ class Origin:
 
 
 _origin: ContextVar[Origin | None] = ContextVar("where the request came from", default=None)
+
+
+class Who(Protocol):
+    """Whoever has shown a token."""
+
+    @property
+    def workspace_id(self) -> WorkspaceId: ...
+    @property
+    def actor(self) -> Actor: ...
+    @property
+    def token_id(self) -> TokenId: ...
 
 
 def came_from(address: str | None, request_id: str) -> None:
@@ -71,4 +82,26 @@ def record(
             address=origin.address,
             request_id=origin.request_id,
         )
+    )
+
+
+def record_by(
+    db: AsyncSession,
+    who: Who,
+    act: Act,
+    *,
+    now: datetime,
+    target: Target | None = None,
+    fields: Collection[str] = (),
+) -> None:
+    """Note an act of somebody who has shown a token, in his own workspace."""
+    record(
+        db,
+        who.workspace_id,
+        who.actor,
+        act,
+        now=now,
+        target=target,
+        fields=fields,
+        token_id=who.token_id,
     )

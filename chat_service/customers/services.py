@@ -126,13 +126,6 @@ def _audit(
     fields: list[str] | None = None,
     now: datetime,
 ) -> None:
-    audit.record(
-        db,
-        customer.workspace_id,
-        caller.actor,
-        act,
-        now=now,
-        target=Target("customer", customer.id),
-        fields=fields or (),
-        token_id=caller.token_id,
+    audit.record_by(
+        db, caller, act, now=now, target=Target("customer", customer.id), fields=fields or ()
     )

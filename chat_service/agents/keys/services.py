@@ -63,12 +63,4 @@ async def revoke(db: AsyncSession, caller: Caller, key_id: UUID, *, now: datetim
         db, caller.workspace_id, Token.id == key.id, actor=caller.actor, now=now
     )
     if ended:
-        audit.record(
-            db,
-            caller.workspace_id,
-            caller.actor,
-            Act.API_KEY_REVOKED,
-            now=now,
-            target=Target("api_key", key.id),
-            token_id=caller.token_id,
-        )
+        audit.record_by(db, caller, Act.API_KEY_REVOKED, now=now, target=Target("api_key", key.id))

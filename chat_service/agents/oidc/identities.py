@@ -124,14 +124,8 @@ async def unlink(
             AgentIdentity.subject == gone.subject,
         )
     )
-    audit.record(
-        db,
-        agent.workspace_id,
-        caller.actor,
-        Act.IDENTITY_UNLINKED,
-        now=now,
-        target=audit.Target("agent", agent.id),
-        token_id=caller.token_id,
+    audit.record_by(
+        db, caller, Act.IDENTITY_UNLINKED, now=now, target=audit.Target("agent", agent.id)
     )
     await end_other_logins(db, caller, now=now)
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.agents import attempts, links
+from chat_service.agents import services as agents
 from chat_service.agents.attempts import Subject
 from chat_service.agents.logins import Device
 from chat_service.agents.oidc import identities
@@ -26,8 +27,6 @@ from chat_service.audit.services import Target
 from chat_service.auth import Caller
 from chat_service.config import Auth
 from chat_service.errors import InvalidGrant, ServiceError
-from chat_service.events import log
-from chat_service.events.schema import AgentUpdated
 from chat_service.events.transaction import looking, transaction
 from chat_service.model import Agent
 from chat_service.schema import Actor, AgentStatus, AuthorType, WorkspaceId
@@ -163,10 +162,7 @@ async def _join(db: AsyncSession, flow: Flow, issuer: str, subject: str, *, now:
     actor, target = Actor(AuthorType.AGENT, agent.id), Target("agent", agent.id)
     await identities.link(db, agent, issuer, subject, actor=actor, now=now)
     agent.status = AgentStatus.ACTIVE
-    joined = AgentUpdated(
-        workspace_id=agent.workspace_id, actor=actor, at=now, agent_id=agent.id, changed=["status"]
-    )
-    log.record(db, joined)
+    agents.note_update(db, agent, actor, ["status"], now=now)
     audit.record(db, agent.workspace_id, actor, Act.AGENT_JOINED, now=now, target=target)
     return agent
 
@@ -185,15 +181,13 @@ async def _link(
     await identities.link(db, agent, issuer, subject, actor=caller.actor, now=now)
     if drop_password and agent.password_hash is not None:
         agent.password_hash = None
-        audit.record(
+        audit.record_by(
             db,
-            agent.workspace_id,
-            caller.actor,
+            caller,
             Act.PASSWORD_CHANGED,
             now=now,
             target=Target("agent", agent.id),
             fields=["password"],
-            token_id=caller.token_id,
         )
     await identities.end_other_logins(db, caller, now=now)
     return agent, None

@@ -118,13 +118,4 @@ def _record(
             changed=sorted(changed),
         ),
     )
-    audit.record(
-        db,
-        role.workspace_id,
-        caller.actor,
-        act,
-        now=now,
-        target=Target("role", role.id),
-        fields=changed,
-        token_id=caller.token_id,
-    )
+    audit.record_by(db, caller, act, now=now, target=Target("role", role.id), fields=changed)

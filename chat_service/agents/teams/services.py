@@ -100,13 +100,4 @@ def _record(
         agent_ids=list(agent_ids),
     )
     log.record(db, updated)
-    audit.record(
-        db,
-        team.workspace_id,
-        caller.actor,
-        act,
-        now=now,
-        target=Target("team", team.id),
-        fields=fields,
-        token_id=caller.token_id,
-    )
+    audit.record_by(db, caller, act, now=now, target=Target("team", team.id), fields=fields)
