@@ -14,8 +14,9 @@ import pytest
 from chat_service.app import Service, create_app
 from chat_service.config import Config
 from chat_service.test.addresses import OFF, Stage, addresses, build_stage
-from chat_service.test.builders import Json, Workspace, unique
+from chat_service.test.builders import Json, Workspace, build_workspace, unique
 from chat_service.test.conftest import config_of
+from chat_service.test.events.apart import client_of as clients
 from chat_service.test.postgres import FreshDatabase
 
 MEMBERS = {
@@ -179,24 +180,30 @@ async def test_a_body_that_is_announced_too_large_is_not_waited_for(tmp_path: Pa
     assert (problem["status"], problem["code"]) == (413, "body_too_large")
 
 
-@pytest.fixture
-def no_database(backend: str, service: Service, tmp_path: Path) -> Config:
-    """The service's configuration, but for a database that cannot be reached."""
+@pytest.fixture(scope="module")
+async def cut_off(
+    backend: str, service: Service, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    """A stage that is seen by a service whose database cannot be reached."""
+    folder = tmp_path_factory.mktemp("nothing")
     unreachable = {
-        "sqlite": f"sqlite:///{tmp_path}",  # a folder
+        "sqlite": f"sqlite:///{folder}",  # a folder
         "postgres": "postgresql://postgres@127.0.0.1:1/chat",
     }
-    return attrs.evolve(config_of(unreachable[backend], tmp_path), auth=service.config.auth)
+    config = attrs.evolve(config_of(unreachable[backend], folder), auth=service.config.auth)
+    async with clients(service) as client:
+        stage = await build_stage(await build_workspace(service, client))
+    async with client_of(config) as client:
+        stage.workspace.client = client
+        yield stage
 
 
 @pytest.mark.parametrize("address", addresses())
 @pytest.mark.asvs("16.5.2")
 async def test_without_a_database_every_address_that_needs_it_is_503(
-    no_database: Config, stage: Stage, address: str
+    cut_off: Stage, address: str
 ) -> None:
-    async with client_of(no_database) as client:
-        stage.workspace.client = client
-        response = await stage.call(address)
+    response = await cut_off.call(address)
     if address in DATABASE_FREE:
         assert response.status_code == DATABASE_FREE[address]
     else:
