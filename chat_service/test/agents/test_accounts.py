@@ -62,6 +62,8 @@ async def patch(who: Person, agent: Person | str, **fields: Any) -> Any:
     return await who.call("PATCH", f"/v1/agents/{agent_id}", json=fields)
 
 
+@pytest.mark.asvs("8.2.3")
+@pytest.mark.api_top10("API3")
 async def test_colleagues_see_each_other_and_managers_see_more(workspace: Workspace) -> None:
     owner, bob = await workspace.agent(Role.OWNER), await workspace.agent(name="Bob")
     common = {
@@ -91,6 +93,8 @@ async def test_me_tells_what_one_may(workspace: Workspace) -> None:
     assert me["role_id"] and me["recovery_codes_left"] == 0
 
 
+@pytest.mark.asvs("15.3.1")
+@pytest.mark.api_top10("API3")
 async def test_no_secret_of_an_agent_is_shown(workspace: Workspace) -> None:
     owner = await workspace.agent(Role.OWNER)
     await invited(workspace)
@@ -112,6 +116,7 @@ async def test_an_invitation_makes_an_agent_who_cannot_sign_in_yet(workspace: Wo
     assert entry.has_token
 
 
+@pytest.mark.asvs("2.3.4", "15.4.2")
 async def test_an_email_is_taken_once_even_at_once(workspace: Workspace) -> None:
     owner, email = await workspace.agent(Role.OWNER), f"{unique()}@example.org"
     emails = [email, email.upper()] * 4
@@ -123,6 +128,7 @@ async def test_an_email_is_taken_once_even_at_once(workspace: Workspace) -> None
     assert (await invite(there, email=email)).status_code == 201
 
 
+@pytest.mark.asvs("2.3.2")
 async def test_a_workspace_has_a_thousand_agents_at_most(workspace: Workspace) -> None:
     owner = await workspace.agent(Role.OWNER)
     row: Json = {
@@ -152,6 +158,8 @@ ESCALATIONS: list[Json] = [
 
 
 @pytest.mark.parametrize("fields", ESCALATIONS)
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5")
 async def test_nobody_gives_what_he_does_not_have(workspace: Workspace, fields: Json) -> None:
     manager = await with_role(workspace, Permission.AGENTS_MANAGE, Permission.SESSIONS_READ_ALL)
     bob = await with_role(workspace, Permission.SESSIONS_READ_ALL)
@@ -178,6 +186,8 @@ async def test_what_one_has_one_may_give(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.AGENT, Role.OWNER])
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5")
 async def test_nobody_takes_over_who_may_do_more(workspace: Workspace, role: Role) -> None:
     """A link, or an account without its second factor, is as good as the account."""
     target = await workspace.agent(role)
@@ -197,6 +207,8 @@ async def test_nobody_takes_over_who_may_do_more(workspace: Workspace, role: Rol
     assert await rows_of(workspace) == before
 
 
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5")
 async def test_only_an_owner_touches_an_owner(workspace: Workspace) -> None:
     owner, other = await workspace.agent(Role.OWNER), await workspace.agent(Role.OWNER)
     admin, key = await workspace.agent(Role.ADMIN), await workspace.key()
@@ -224,6 +236,7 @@ async def test_the_last_owner_stays(workspace: Workspace) -> None:
     assert await works(owner)
 
 
+@pytest.mark.asvs("15.4.2")
 async def test_owners_who_remove_each_other_at_once_leave_one(workspace: Workspace) -> None:
     owners = [await workspace.agent(Role.OWNER) for _ in range(4)]
     pairs = zip(owners, [*owners[1:], owners[0]], strict=True)
@@ -243,6 +256,7 @@ async def test_owners_who_remove_each_other_at_once_leave_one(workspace: Workspa
     assert "owner" in roles
 
 
+@pytest.mark.asvs("8.3.2")
 async def test_another_role_signs_an_agent_out_and_a_name_does_not(workspace: Workspace) -> None:
     admin, bob = await workspace.agent(Role.ADMIN), await workspace.agent()
     await workspace.agent(Role.OWNER)
@@ -268,6 +282,7 @@ WRONG_ROLES: list[tuple[Json, str]] = [
 
 
 @pytest.mark.parametrize(("fields", "code"), WRONG_ROLES)
+@pytest.mark.asvs("2.2.3")
 async def test_a_role_that_is_none_is_named(workspace: Workspace, fields: Json, code: str) -> None:
     owner, bob = await workspace.agent(Role.OWNER), await workspace.agent()
     for refused in (await invite(owner, **fields), await patch(owner, bob, **fields)):
@@ -276,6 +291,8 @@ async def test_a_role_that_is_none_is_named(workspace: Workspace, fields: Json, 
         assert found == [("/role_id", code)]
 
 
+@pytest.mark.asvs("8.4.1")
+@pytest.mark.api_top10("API1")
 async def test_a_role_of_another_workspace_is_none(workspace: Workspace) -> None:
     elsewhere = await build_workspace(workspace.service, workspace.client)
     foreign = await custom_role(elsewhere, Permission.REPORTS_READ)
@@ -284,6 +301,7 @@ async def test_a_role_of_another_workspace_is_none(workspace: Workspace) -> None
     assert [each["code"] for each in refused.json()["errors"]] == ["unknown_role"]
 
 
+@pytest.mark.asvs("7.4.2")
 async def test_an_activated_agent_signs_in_anew(workspace: Workspace) -> None:
     owner, bob = await workspace.agent(Role.OWNER), await workspace.agent()
     guest = await invited(workspace)

@@ -142,6 +142,8 @@ async def test_a_header_gives_no_other_address(workspace: Workspace, header: str
     assert answers == {400: PER_ADDRESS, 429: 3}
 
 
+@pytest.mark.asvs("6.3.1")
+@pytest.mark.api_top10("API2")
 async def test_an_address_in_other_letters_is_the_same_account(
     workspace: Workspace, bob: Person
 ) -> None:
@@ -151,6 +153,8 @@ async def test_an_address_in_other_letters_is_the_same_account(
     assert await guess(workspace, email_of(bob).title(), "203.0.113.9") == 429
 
 
+@pytest.mark.asvs("6.3.1")
+@pytest.mark.api_top10("API2")
 async def test_addresses_of_one_ipv6_network_are_one(workspace: Workspace) -> None:
     for number in range(PER_ADDRESS):
         email, address = f"{unique()}@example.org", f"2001:db8:0:1:{number + 1:x}::{number:x}"
@@ -159,6 +163,8 @@ async def test_addresses_of_one_ipv6_network_are_one(workspace: Workspace) -> No
     assert await guess(workspace, f"{unique()}@example.org", "2001:db8:0:2::1") == 400
 
 
+@pytest.mark.asvs("6.3.1")
+@pytest.mark.api_top10("API2")
 async def test_an_ipv4_address_is_the_same_on_a_socket_of_both_kinds(workspace: Workspace) -> None:
     for _ in range(PER_ADDRESS):
         assert await guess(workspace, f"{unique()}@example.org", "::ffff:192.0.2.1") == 400
@@ -166,6 +172,8 @@ async def test_an_ipv4_address_is_the_same_on_a_socket_of_both_kinds(workspace: 
     assert await guess(workspace, f"{unique()}@example.org", "::ffff:192.0.2.2") == 400
 
 
+@pytest.mark.asvs("6.3.1")
+@pytest.mark.api_top10("API2")
 async def test_all_processes_count_together(
     workspace: Workspace, bob: Person, turning_clock: TurningClock
 ) -> None:
@@ -177,6 +185,8 @@ async def test_all_processes_count_together(
     await other.database.engine.dispose()
 
 
+@pytest.mark.asvs("6.3.1")
+@pytest.mark.api_top10("API2")
 async def test_guesses_at_no_workspace_are_counted_too(workspace: Workspace) -> None:
     body = {"email": "x@example.org", "password": "x", "workspace": f"none-{unique()}"}
     address = f"2001:db8:{int(unique()[:4], 16):x}:{int(unique()[:4], 16):x}::1"

@@ -14,6 +14,8 @@ COMMON = ["qwertyuiop123", "QWERTYUIOP123", "password1234", "Password!!2026", " 
 
 
 @pytest.mark.parametrize("password", COMMON)
+@pytest.mark.asvs("6.2.4")
+@pytest.mark.api_top10("API2")
 def test_a_common_password_is_refused_in_whatever_letters(password: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
         check_choice(password)
@@ -25,17 +27,20 @@ def test_a_common_password_is_refused_in_whatever_letters(password: str) -> None
 @pytest.mark.parametrize(
     "password", [PASSWORD, CHOSEN, "monkey business", "839204718265", "łódka na wodzie", "x" * 40]
 )
+@pytest.mark.asvs("6.2.5")
 def test_others_pass_of_whatever_signs_they_are(password: str) -> None:
     check_choice(password, "ada@example.org")
 
 
 @pytest.mark.parametrize("password", ["ada@example.org", "my Ada@Example.org!"])
+@pytest.mark.asvs("6.2.11")
 def test_the_email_is_no_password(password: str) -> None:
     with pytest.raises(ValidationFailed):
         check_choice(password, "ada@example.org")
     check_choice(password, "bob@example.org")
 
 
+@pytest.mark.asvs("6.2.4")
 def test_the_list_is_there() -> None:
     assert len(common_passwords()) > 25_000
 
@@ -48,6 +53,8 @@ REFUSED: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("password", "code"), REFUSED)
+@pytest.mark.asvs("6.2.1", "6.2.4")
+@pytest.mark.api_top10("API2")
 async def test_the_rule_is_the_same_by_link_and_by_change(
     workspace: Workspace, password: str, code: str
 ) -> None:
@@ -65,6 +72,7 @@ async def test_the_rule_is_the_same_by_link_and_by_change(
     assert (await enter(workspace, bob)).status_code == 200
 
 
+@pytest.mark.asvs("6.2.11")
 async def test_the_own_email_is_refused_and_uses_nothing_up(workspace: Workspace) -> None:
     guest = await invited(workspace)
     for _ in range(6):

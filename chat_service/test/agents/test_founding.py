@@ -31,6 +31,7 @@ def platform(client: httpx2.AsyncClient) -> Person:
     return Person(client, PLATFORM_TOKEN, "")
 
 
+@pytest.mark.asvs("6.3.2", "6.4.1")
 async def test_a_workspace_has_an_owner_who_is_invited(platform: Person, service: Service) -> None:
     given = body()
     response = await platform.post(PATH, given)
@@ -65,6 +66,7 @@ async def test_a_workspace_has_an_owner_who_is_invited(platform: Person, service
     assert {act.actor_type for act in acts} == {"system"}
 
 
+@pytest.mark.asvs("4.1.3", "14.2.1")
 async def test_a_link_is_made_from_the_configuration_alone(workspace: Workspace) -> None:
     forged = {"Host": "evil.example", "X-Forwarded-Host": "evil.example"}
     headers = {"Authorization": f"Bearer {PLATFORM_TOKEN}", **forged}
@@ -91,6 +93,8 @@ async def test_a_slug_is_like_the_name_of_a_host(platform: Person, slug: str) ->
 @pytest.mark.parametrize(
     "token", ["", PLATFORM_TOKEN[:-1], PLATFORM_TOKEN + "0", "x" * 32, "ä" * 9]
 )
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5")
 async def test_another_token_makes_nothing(client: httpx2.AsyncClient, token: str) -> None:
     given = body()
     headers = {b"Authorization": f"Bearer {token}".encode()}
@@ -102,6 +106,8 @@ async def test_another_token_makes_nothing(client: httpx2.AsyncClient, token: st
     assert again.status_code == 201
 
 
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5")
 async def test_without_a_token_there_is_no_such_address(service: Service) -> None:
     auth = attrs.evolve(service.config.auth, platform_token=None)
     async with another_installation(service, "http://test", auth=auth) as client:
@@ -110,6 +116,8 @@ async def test_without_a_token_there_is_no_such_address(service: Service) -> Non
             assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5")
 async def test_the_token_opens_nothing_else(platform: Person) -> None:
     for path in ("/v1/workspace", "/v1/sessions", "/v1/api-keys", "/metrics"):
         assert (await platform.get(path)).status_code == 401

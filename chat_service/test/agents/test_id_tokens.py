@@ -124,6 +124,8 @@ BAD: dict[str, tuple[Json, str]] = {
 
 
 @pytest.mark.parametrize(("claims", "reason"), BAD.values(), ids=list(BAD))
+@pytest.mark.asvs("10.5.1", "10.5.4")
+@pytest.mark.api_top10("API2", "API10")
 def test_refuses_a_token_that_says_something_else(claims: Json, reason: str) -> None:
     with pytest.raises(Refused, match=f"^{reason}$"):
         subject(token(**claims))
@@ -183,11 +185,15 @@ FORGED: dict[str, str] = {
 
 
 @pytest.mark.parametrize("text", FORGED.values(), ids=list(FORGED))
+@pytest.mark.asvs("6.8.2", "9.1.1", "9.1.2", "9.1.3")
+@pytest.mark.api_top10("API2", "API10")
 def test_refuses_a_token_that_the_provider_did_not_sign(text: str) -> None:
     with pytest.raises(Refused):
         subject(text)
 
 
+@pytest.mark.asvs("6.8.2", "9.1.1")
+@pytest.mark.api_top10("API2")
 def test_refuses_claims_that_were_changed_after_signing() -> None:
     header, _, signature = token().split(".")
     claims = encoded(json.dumps({**CLAIMS, "sub": "eve"}).encode())
@@ -201,6 +207,7 @@ def test_asks_for_the_keys_again_where_the_name_is_unknown(kid: str) -> None:
         subject(token(header={"kid": kid}))
 
 
+@pytest.mark.asvs("10.5.1")
 def test_the_nonce_is_that_of_the_flow() -> None:
     with pytest.raises(Refused, match="nonce"):
         subject(token(), replace(EXPECTED, nonce="n-0S\u00e46"))
@@ -227,6 +234,8 @@ UNUSABLE: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("key", UNUSABLE.values(), ids=list(UNUSABLE))
+@pytest.mark.asvs("9.1.2", "11.6.1")
+@pytest.mark.api_top10("API10")
 def test_a_key_that_does_not_sign_as_we_accept_is_as_if_not_there(key: Json) -> None:
     assert set(keys_of(jwks(key, *of_the_provider()))) == set(KEYS)
 
@@ -237,6 +246,7 @@ def test_only_the_public_half_of_a_key_is_kept() -> None:
         assert not known.key.is_private
 
 
+@pytest.mark.api_top10("API10")
 def test_no_more_keys_are_read_than_a_provider_needs() -> None:
     many = [published(KEYS["EdDSA"], str(number)) for number in range(100)]
     assert len(keys_of(jwks(*many))) == 64
@@ -245,6 +255,7 @@ def test_no_more_keys_are_read_than_a_provider_needs() -> None:
 @pytest.mark.parametrize(
     "document", [b"", b"\xff", b"[]", b"{}", b'{"keys": 7}', b'{"keys": {}}', b"[" * 60_000]
 )
+@pytest.mark.api_top10("API10")
 def test_refuses_what_is_no_document_of_keys(document: bytes) -> None:
     with pytest.raises(ValueError):
         keys_of(document)

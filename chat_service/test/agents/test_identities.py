@@ -40,6 +40,8 @@ async def drop(place: Place, agent: Person, identity: Json) -> tuple[int, str | 
     return response.status_code, response.json()["code"] if response.is_error else None
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_an_agent_is_shown_his_accounts_and_nobody_elses(place: Place) -> None:
     bob, eve = await place.linked("bob"), await place.linked("eve")
     assert (await place.go("bobby", "link", who=bob)).status_code == 200
@@ -77,6 +79,7 @@ async def test_linking_gives_no_new_token_and_tells_how_long_the_old_one_lives(
     assert "Set-Cookie" not in response.headers
 
 
+@pytest.mark.asvs("6.5.6", "7.4.3")
 async def test_an_account_that_is_taken_away_opens_nothing_and_other_logins_end(
     place: Place,
 ) -> None:
@@ -101,6 +104,7 @@ async def test_the_last_way_in_is_not_taken_away(place: Place) -> None:
     assert await drop(place, bob, left) == (409, "last_way_in")
 
 
+@pytest.mark.asvs("15.4.2")
 async def test_of_two_who_take_away_the_last_two_one_is_refused(place: Place) -> None:
     bob = await place.linked("bob")
     await place.go("bobby", "link", who=bob)
@@ -120,6 +124,7 @@ async def test_an_account_of_a_provider_of_before_is_no_way_in(
             assert await drop(elsewhere, bob, identity) == (204, None)
 
 
+@pytest.mark.asvs("10.5.2")
 async def test_an_account_stands_for_one_agent_of_a_workspace(place: Place) -> None:
     await place.linked("bob")
     eve = await place.workspace.agent()
@@ -128,12 +133,14 @@ async def test_an_account_stands_for_one_agent_of_a_workspace(place: Place) -> N
     assert await held(place, eve) == []
 
 
+@pytest.mark.asvs("15.4.2")
 async def test_two_who_link_one_account_at_once_are_told_apart(place: Place) -> None:
     people = [await place.workspace.agent() for _ in range(2)]
     ways = [place.go("bob", "link", who=each) for each in people]
     assert sorted(each.status_code for each in await asyncio.gather(*ways)) == [200, 409]
 
 
+@pytest.mark.asvs("2.3.2")
 async def test_an_agent_has_ten_accounts_at_most(place: Place) -> None:
     bob = await place.workspace.agent()
     for number in range(10):
@@ -143,6 +150,7 @@ async def test_an_agent_has_ten_accounts_at_most(place: Place) -> None:
     assert (await place.go("bob-9", "link", who=bob)).status_code == 200
 
 
+@pytest.mark.asvs("7.4.2")
 async def test_who_was_deactivated_links_nothing(place: Place) -> None:
     bob = await place.workspace.agent()
     started = await place.start("link", who=bob)
@@ -151,6 +159,8 @@ async def test_who_was_deactivated_links_nothing(place: Place) -> None:
     assert (await place.finish(started, back, who=bob)).status_code == 401
 
 
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5")
 async def test_only_agents_have_accounts(place: Place) -> None:
     customer, key = await place.workspace.customer(), await place.workspace.key()
     for who, status in ((None, 401), (customer, 403), (key, 403)):
@@ -159,6 +169,7 @@ async def test_only_agents_have_accounts(place: Place) -> None:
 
 
 @pytest.mark.parametrize("name", ["x", "0" * 32, "%00", "..%2F..", "\u00e4", "x" * 2_000])
+@pytest.mark.asvs("2.2.1")
 async def test_an_account_that_does_not_exist_is_404(place: Place, name: str) -> None:
     bob = await place.linked("bob")
     assert await drop(place, bob, {"id": name}) == (404, "not_found")
@@ -180,6 +191,7 @@ async def test_an_invitation_is_accepted_by_an_account(place: Place) -> None:
     assert acts[:3] == ["agent.identity_linked", "agent.joined", "agent.signed_in"]
 
 
+@pytest.mark.asvs("2.3.3", "16.5.2")
 async def test_a_fault_of_the_provider_uses_no_invitation_up(place: Place) -> None:
     invited, link = await place.invite()
     started = await place.start("invitation", link_token=link)
@@ -192,6 +204,8 @@ async def test_a_fault_of_the_provider_uses_no_invitation_up(place: Place) -> No
     assert (await place.go("eve")).status_code == 400
 
 
+@pytest.mark.asvs("3.5.1")
+@pytest.mark.api_top10("API2")
 async def test_another_page_links_nothing_by_the_cookie(place: Place) -> None:
     """A cookie is sent whichever page asks; to link needs a page of the service."""
     bob = await place.workspace.agent()

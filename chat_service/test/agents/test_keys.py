@@ -43,6 +43,8 @@ async def made(owner: Person, **fields: Any) -> tuple[Json, Person]:
     return key, Person(owner.client, token, key["id"])
 
 
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5")
 async def test_a_key_may_do_what_it_was_made_for(workspace: Workspace, owner: Person) -> None:
     key, program = await made(owner, scopes=["sessions:read_all", "sessions:read_all"])
     assert key["scopes"] == ["sessions:read_all"]
@@ -91,6 +93,8 @@ async def test_a_key_ends_after_its_days(owner: Person, clock: TurningClock) -> 
     assert (await usual.get("/v1/workspace")).status_code == 401
 
 
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5")
 async def test_a_bot_answers_and_hands_over_and_holds_nothing(
     workspace: Workspace, owner: Person
 ) -> None:
@@ -127,6 +131,7 @@ async def test_a_revoked_key_is_refused_at_once(owner: Person) -> None:
     assert (second["id"], second["revoked_at"] is None) == (key["id"], False)
 
 
+@pytest.mark.asvs("8.3.2")
 async def test_revoking_closes_the_sockets_of_a_key(workspace: Workspace, owner: Person) -> None:
     key, program = await made(owner, scopes=["sessions:read_all"])
     async with served(workspace.service) as address, address.socket() as socket:
@@ -135,6 +140,8 @@ async def test_revoking_closes_the_sockets_of_a_key(workspace: Workspace, owner:
         assert await socket.closed() == 4506
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_a_login_is_no_key(workspace: Workspace, owner: Person) -> None:
     customer = await workspace.customer()
     family = UUID(customer.details["refresh_token"].split("_")[2])
@@ -166,6 +173,7 @@ async def test_refuses_a_key_for_nothing_or_for_ever(
     assert [error["pointer"] for error in answer.json()["errors"]] == pointers
 
 
+@pytest.mark.asvs("2.3.2")
 async def test_a_workspace_has_a_thousand_living_keys_at_most(
     workspace: Workspace, owner: Person
 ) -> None:
@@ -193,6 +201,7 @@ async def test_a_workspace_has_a_thousand_living_keys_at_most(
     assert (await owner.post(PATH, {"name": "One more", "role": "bot"})).status_code == 201
 
 
+@pytest.mark.asvs("16.2.1")
 async def test_a_key_is_noted_with_names_and_without_values(
     workspace: Workspace, owner: Person
 ) -> None:

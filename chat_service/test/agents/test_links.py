@@ -54,6 +54,7 @@ async def test_an_invited_agent_joins_and_is_signed_in(workspace: Workspace) -> 
     assert event["data"]["changed"] == ["display_name", "status"]
 
 
+@pytest.mark.asvs("3.3.4", "3.5.1")
 async def test_a_page_of_the_service_gets_a_cookie(workspace: Workspace) -> None:
     guest = await invited(workspace)
     body = {"token": guest.link, "password": CHOSEN, "cookie": True}
@@ -64,12 +65,16 @@ async def test_a_page_of_the_service_gets_a_cookie(workspace: Workspace) -> None
     assert given.headers["Set-Cookie"].startswith(f"{COOKIE}=at_")
 
 
+@pytest.mark.asvs("6.4.1")
+@pytest.mark.api_top10("API2")
 async def test_a_link_works_once(workspace: Workspace) -> None:
     guest = await invited(workspace)
     assert (await join(workspace, guest.link)).status_code == 200
     assert code_of(await join(workspace, guest.link)) == GONE
 
 
+@pytest.mark.asvs("6.4.1", "15.4.2")
+@pytest.mark.api_top10("API2")
 async def test_of_many_who_use_a_link_at_once_one_does(workspace: Workspace) -> None:
     guest = await invited(workspace)
     words = [f"password of number {number}" for number in range(20)]
@@ -81,6 +86,8 @@ async def test_of_many_who_use_a_link_at_once_one_does(workspace: Workspace) -> 
     assert len(await audited(workspace, "agent.joined")) == 1
 
 
+@pytest.mark.asvs("6.3.8", "6.4.1")
+@pytest.mark.api_top10("API2")
 async def test_all_that_opens_nothing_is_answered_alike(
     workspace: Workspace, clock: TurningClock
 ) -> None:
@@ -129,6 +136,8 @@ async def test_a_link_of_a_week_ago_less_a_minute_still_works(
     assert (await join(workspace, guest.link)).status_code == 200
 
 
+@pytest.mark.asvs("6.4.1")
+@pytest.mark.api_top10("API2")
 async def test_a_recovery_lives_half_an_hour(workspace: Workspace, clock: TurningClock) -> None:
     owner, bob, eve = [await workspace.agent(role) for role in (Role.OWNER, Role.AGENT, Role.AGENT)]
     mine, hers = await new_link(owner, bob.id), await new_link(owner, eve.id)
@@ -138,6 +147,7 @@ async def test_a_recovery_lives_half_an_hour(workspace: Workspace, clock: Turnin
     assert code_of(await join(workspace, hers)) == GONE
 
 
+@pytest.mark.asvs("7.4.3")
 async def test_a_recovery_ends_all_that_the_old_password_opened(workspace: Workspace) -> None:
     owner, bob = await workspace.agent(Role.OWNER), await workspace.agent()
     again = person_of(workspace, await enter(workspace, bob))
@@ -159,6 +169,7 @@ async def test_a_new_link_takes_the_place_of_older_ones(workspace: Workspace) ->
     assert (await join(workspace, second)).status_code == 200
 
 
+@pytest.mark.asvs("7.4.2")
 async def test_who_is_deactivated_gets_no_link(workspace: Workspace) -> None:
     owner, bob = await workspace.agent(Role.OWNER), await workspace.agent()
     link = await new_link(owner, bob.id)
@@ -168,12 +179,15 @@ async def test_who_is_deactivated_gets_no_link(workspace: Workspace) -> None:
     assert code_of(await join(workspace, link)) == GONE
 
 
+@pytest.mark.asvs("2.3.1")
 async def test_a_link_is_for_the_state_it_was_made_for(workspace: Workspace) -> None:
     guest = await invited(workspace)
     await change_row(workspace, Agent, guest.id, status=AgentStatus.ACTIVE)
     assert code_of(await join(workspace, guest.link)) == GONE
 
 
+@pytest.mark.asvs("6.3.4", "6.4.3")
+@pytest.mark.api_top10("API2")
 async def test_a_second_factor_is_asked_for_and_nothing_is_used_up_without(
     workspace: Workspace,
 ) -> None:
@@ -192,6 +206,8 @@ async def test_a_second_factor_is_asked_for_and_nothing_is_used_up_without(
     assert code_of(without) == (400, "second_factor_required")
 
 
+@pytest.mark.asvs("6.6.3", "16.3.3")
+@pytest.mark.api_top10("API2")
 async def test_tries_at_links_are_counted_by_address(workspace: Workspace) -> None:
     guest, place = await invited(workspace), "198.51.100.200"
     wrong = guest.link[:-4] + "0000"
@@ -222,6 +238,7 @@ HOSTS: list[dict[str, str]] = [
 
 
 @pytest.mark.parametrize("headers", HOSTS, ids=lambda headers: next(iter(headers)))
+@pytest.mark.asvs("4.1.3", "14.2.1")
 async def test_a_link_begins_with_the_configured_address_alone(
     workspace: Workspace, headers: dict[str, str]
 ) -> None:

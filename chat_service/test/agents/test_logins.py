@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import select
 
 from chat_service.model import Token
@@ -53,6 +54,8 @@ async def test_a_login_tells_from_where_and_with_what(workspace: Workspace) -> N
     assert not [each for each in mine if phone.token.split("_")[3] in str(each)]
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_one_login_is_ended_and_the_others_stay(workspace: Workspace) -> None:
     bob, eve = await workspace.agent(), await workspace.agent()
     phone = await again(workspace, bob)
@@ -74,6 +77,7 @@ async def test_all_others_are_ended_and_the_own_stays(workspace: Workspace) -> N
     assert [await works(each) for each in (bob, eve, *others)] == [True, True, *[False] * 3]
 
 
+@pytest.mark.asvs("7.4.5", "8.4.1")
 async def test_who_manages_agents_sees_and_ends_their_logins(workspace: Workspace) -> None:
     admin, bob = await workspace.agent(Role.ADMIN), await workspace.agent()
     path = f"/v1/agents/{bob.id}/logins"
@@ -88,6 +92,7 @@ async def test_who_manages_agents_sees_and_ends_their_logins(workspace: Workspac
         assert code_of(await stranger.call(method, path)) == (404, "not_found")
 
 
+@pytest.mark.asvs("7.3.2", "7.4.1")
 async def test_an_expired_login_is_none(workspace: Workspace, clock: TurningClock) -> None:
     bob = await workspace.agent()
     clock.turn(hours=13)
@@ -97,6 +102,8 @@ async def test_an_expired_login_is_none(workspace: Workspace, clock: TurningCloc
     assert code_of(await late.call("DELETE", path)) == (404, "not_found")
 
 
+@pytest.mark.asvs("6.2.2", "6.2.3", "7.4.3")
+@pytest.mark.api_top10("API2")
 async def test_a_changed_password_ends_all_other_logins_and_links(workspace: Workspace) -> None:
     owner, bob = await workspace.agent(Role.OWNER), await workspace.agent()
     phone = await again(workspace, bob)
@@ -113,6 +120,8 @@ async def test_a_changed_password_ends_all_other_logins_and_links(workspace: Wor
     assert [entry.outcome for entry in entries] == ["refused", "done", "refused"]
 
 
+@pytest.mark.asvs("6.3.1", "6.3.4")
+@pytest.mark.api_top10("API2")
 async def test_guesses_by_a_stolen_login_are_counted_with_those_at_the_door(
     workspace: Workspace,
 ) -> None:
@@ -171,6 +180,7 @@ async def test_a_use_of_another_minute_is_written_and_one_of_the_same_is_not(
     assert (await used_at(workspace))[token_id] == later, "it never goes back"
 
 
+@pytest.mark.asvs("16.3.1")
 async def test_signing_out_is_audited(workspace: Workspace) -> None:
     bob, customer = await workspace.agent(), await workspace.customer()
     for person in (bob, customer):

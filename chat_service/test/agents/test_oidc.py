@@ -32,6 +32,7 @@ __all__ = ["oidc_service", "place", "provider"]
 OFF = [("GET", "/v1/auth/oidc"), ("GET", IDENTITIES), ("DELETE", f"{IDENTITIES}/0123")]
 
 
+@pytest.mark.asvs("7.2.2", "10.5.2")
 async def test_signs_an_agent_in_by_an_account_that_is_linked(place: Place) -> None:
     bob = await place.linked("bob", Role.SUPERVISOR)
     again = signed_in(await place.go("bob"), place.workspace.client)
@@ -40,6 +41,7 @@ async def test_signs_an_agent_in_by_an_account_that_is_linked(place: Place) -> N
     assert (await again.get("/v1/sessions")).status_code == 200
 
 
+@pytest.mark.asvs("10.1.2", "10.2.1")
 async def test_the_browser_is_sent_with_all_that_binds_its_way_back(place: Place) -> None:
     started = await place.start()
     url = urlsplit(started["authorization_url"])
@@ -78,6 +80,7 @@ async def test_shows_its_secret_in_the_form_where_the_provider_wants_it_there(
     clock.turn(hours=1)
 
 
+@pytest.mark.asvs("3.3.4", "3.5.1")
 async def test_a_page_of_the_service_gets_a_cookie_and_no_token(place: Place) -> None:
     bob, client = await place.linked("bob"), place.workspace.client
     started = await place.start()
@@ -112,11 +115,15 @@ async def refused(place: Place, subject: str = "bob", **fields: Any) -> None:
     assert (response.status_code, response.json()["code"]) == (400, "invalid_grant")
 
 
+@pytest.mark.asvs("10.2.1")
+@pytest.mark.api_top10("API2")
 async def test_a_wrong_state_opens_nothing(place: Place) -> None:
     await place.linked("bob")
     await refused(place, state="A" * 43)
 
 
+@pytest.mark.asvs("10.1.2", "10.2.1")
+@pytest.mark.api_top10("API2")
 async def test_the_state_of_another_flow_opens_nothing(place: Place) -> None:
     await place.linked("bob")
     one, other = await place.start(), await place.start()
@@ -127,6 +134,8 @@ async def test_the_state_of_another_flow_opens_nothing(place: Place) -> None:
     assert mixed.status_code == 400
 
 
+@pytest.mark.asvs("10.1.2")
+@pytest.mark.api_top10("API2")
 async def test_a_changed_flow_opens_nothing(place: Place) -> None:
     await place.linked("bob")
     started = await place.start()
@@ -137,6 +146,8 @@ async def test_a_changed_flow_opens_nothing(place: Place) -> None:
     assert (await place.finish(started, back)).status_code == 200
 
 
+@pytest.mark.asvs("10.1.2")
+@pytest.mark.api_top10("API2")
 async def test_a_code_is_good_once(place: Place) -> None:
     await place.linked("bob")
     started = await place.start()
@@ -145,6 +156,8 @@ async def test_a_code_is_good_once(place: Place) -> None:
     assert statuses == [200, 400]
 
 
+@pytest.mark.asvs("10.1.2")
+@pytest.mark.api_top10("API2")
 async def test_a_flow_ends_after_ten_minutes(place: Place, clock: TurningClock) -> None:
     await place.linked("bob")
     for seconds, status in ((590, 200), (610, 400)):
@@ -155,6 +168,8 @@ async def test_a_flow_ends_after_ten_minutes(place: Place, clock: TurningClock) 
 
 
 @pytest.mark.parametrize("iss", ["https://evil.example", "", "/"])
+@pytest.mark.asvs("10.2.2")
+@pytest.mark.api_top10("API10")
 async def test_an_answer_of_another_issuer_is_not_taken_to_the_token_endpoint(
     place: Place, iss: str
 ) -> None:
@@ -164,6 +179,8 @@ async def test_an_answer_of_another_issuer_is_not_taken_to_the_token_endpoint(
     assert place.provider.asked["/token"] == asked
 
 
+@pytest.mark.asvs("10.2.2")
+@pytest.mark.api_top10("API10")
 async def test_the_parameter_iss_is_needed_where_it_is_announced(
     place: Place, clock: TurningClock
 ) -> None:
@@ -176,6 +193,8 @@ async def test_the_parameter_iss_is_needed_where_it_is_announced(
     clock.turn(hours=1)
 
 
+@pytest.mark.asvs("6.3.8", "7.4.2")
+@pytest.mark.api_top10("API2")
 async def test_an_unknown_or_absent_account_opens_nothing(place: Place) -> None:
     bob = await place.linked("bob")
     await refused(place, "eve")
@@ -184,6 +203,7 @@ async def test_an_unknown_or_absent_account_opens_nothing(place: Place) -> None:
     await refused(place)
 
 
+@pytest.mark.asvs("6.3.8")
 async def test_a_workspace_that_does_not_exist_is_told_by_nothing(place: Place) -> None:
     await place.linked("bob")
     started = await place.start(workspace=f"none-{unique()}")
@@ -192,6 +212,8 @@ async def test_a_workspace_that_does_not_exist_is_told_by_nothing(place: Place) 
     assert told(unknown) == told(await place.go("eve"))
 
 
+@pytest.mark.asvs("6.3.1")
+@pytest.mark.api_top10("API2")
 async def test_wrong_ways_are_counted_by_address_and_right_ones_are_not(place: Place) -> None:
     await place.linked("bob")
     for _ in range(4):
@@ -204,6 +226,8 @@ async def test_wrong_ways_are_counted_by_address_and_right_ones_are_not(place: P
     assert place.provider.asked["/token"] == asked
 
 
+@pytest.mark.asvs("6.3.1")
+@pytest.mark.api_top10("API2")
 async def test_a_made_up_workspace_gives_no_new_tries(place: Place) -> None:
     texts = [f"il_{new_id().hex}_{new_id().hex}_{unique()}" for _ in range(7)]
     bodies = [{"purpose": "invitation", "link_token": text} for text in texts]
@@ -211,6 +235,7 @@ async def test_a_made_up_workspace_gives_no_new_tries(place: Place) -> None:
     assert [each.status_code for each in answers] == [400] * 5 + [429] * 2
 
 
+@pytest.mark.asvs("16.3.1")
 async def test_who_came_in_and_who_was_refused_is_audited(place: Place) -> None:
     bob = await place.linked("bob")
     await place.go("eve")
@@ -228,6 +253,7 @@ async def test_who_came_in_and_who_was_refused_is_audited(place: Place) -> None:
     assert wrong.address is not None and wrong.address.startswith("10.9.")
 
 
+@pytest.mark.asvs("16.2.5")
 async def test_nothing_that_opens_anything_is_logged(place: Place) -> None:
     provider = place.provider
     with capture_logs() as logs:
@@ -247,6 +273,8 @@ async def test_nothing_that_opens_anything_is_logged(place: Place) -> None:
     assert [each for each in secrets if each in text] == []
 
 
+@pytest.mark.asvs("8.4.1")
+@pytest.mark.api_top10("API1")
 async def test_every_statement_names_the_tenant(place: Place) -> None:
     with watching(place.workspace.service.database.engine) as sql:
         bob = await place.linked("bob")
@@ -271,12 +299,15 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("body", "pointer"), WRONG.values(), ids=list(WRONG))
+@pytest.mark.asvs("2.2.1", "2.2.3")
 async def test_refuses_wrong_fields(place: Place, body: dict[str, Any], pointer: str) -> None:
     response = await place.call("POST", START, body)
     assert (response.status_code, response.json()["code"]) == (422, "validation_failed")
     assert [each["pointer"] for each in response.json()["errors"]] == [pointer]
 
 
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5")
 async def test_whose_login_it_is_is_asked_for_linking_alone(place: Place) -> None:
     customer, key = await place.workspace.customer(), await place.workspace.key()
     nobody = Person(place.workspace.client, "at_x", "")

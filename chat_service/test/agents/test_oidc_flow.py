@@ -33,12 +33,14 @@ def test_the_text_tells_nobody_what_is_in_it() -> None:
     assert seal(KEYS, begun) != sealed
 
 
+@pytest.mark.asvs("10.1.2", "11.5.1")
 def test_flows_share_no_secret() -> None:
     begun = [flow() for _ in range(100)]
     secrets = {each.nonce for each in begun} | {each.verifier for each in begun}
     assert len(secrets) == 200 and min(map(len, secrets)) >= 43
 
 
+@pytest.mark.asvs("10.2.1")
 def test_the_challenge_is_that_of_rfc_7636() -> None:
     verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
     begun = flow().model_copy(update={"verifier": verifier})
@@ -46,6 +48,7 @@ def test_the_challenge_is_that_of_rfc_7636() -> None:
 
 
 @pytest.mark.parametrize("state", ["", "x", "\u00e4", "A" * 43])
+@pytest.mark.asvs("10.2.1")
 def test_a_state_of_something_else_reads_nothing(state: str) -> None:
     assert unseal(KEYS, seal(KEYS, flow()), state=state) is None
 
@@ -55,6 +58,7 @@ def test_another_installation_reads_nothing() -> None:
     assert unseal(Keys(b"K" * 32), sealed, state=state_of(sealed)) is None
 
 
+@pytest.mark.asvs("9.2.2")
 def test_what_was_sealed_for_something_else_reads_as_nothing() -> None:
     sealed = KEYS.seal("another purpose", flow().model_dump_json())
     assert unseal(KEYS, sealed, state=state_of(sealed)) is None
@@ -68,6 +72,7 @@ def test_what_is_no_flow_reads_as_nothing(text: str) -> None:
     assert unseal(KEYS, text, state=state_of(text)) is None
 
 
+@pytest.mark.asvs("11.3.3")
 def test_a_flow_with_any_letter_changed_reads_as_nothing() -> None:
     sealed = seal(KEYS, flow())
     for at in range(0, len(sealed), 7):

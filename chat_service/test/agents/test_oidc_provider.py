@@ -69,6 +69,8 @@ TOKENS: dict[str, tuple[Json, Json, Sign | None]] = {
 
 @limited_to("sqlite")
 @pytest.mark.parametrize(("header", "claims", "sign"), TOKENS.values(), ids=list(TOKENS))
+@pytest.mark.asvs("6.8.2", "10.5.1", "10.5.4")
+@pytest.mark.api_top10("API2", "API10")
 async def test_a_token_that_is_not_good_opens_nothing(
     place: Place, header: Json, claims: Json, sign: Sign | None
 ) -> None:
@@ -82,6 +84,8 @@ async def test_a_token_that_is_not_good_opens_nothing(
 
 
 @limited_to("sqlite")
+@pytest.mark.asvs("9.1.2")
+@pytest.mark.api_top10("API2")
 async def test_the_public_key_is_no_secret_to_sign_with(place: Place) -> None:
     await place.linked("bob")
     provider = place.provider
@@ -116,6 +120,8 @@ async def unavailable(place: Place, subject: str = "bob") -> None:
 
 
 @limited_to("sqlite")
+@pytest.mark.asvs("16.5.2")
+@pytest.mark.api_top10("API10")
 async def test_a_token_answer_is_bounded_and_taken_as_it_is(stranger: Place) -> None:
     await stranger.linked("bob")
     for name, answer in ANSWERS.items():
@@ -128,6 +134,8 @@ async def test_a_token_answer_is_bounded_and_taken_as_it_is(stranger: Place) -> 
 
 
 @limited_to("sqlite")
+@pytest.mark.asvs("13.2.6", "15.2.2")
+@pytest.mark.api_top10("API10")
 async def test_a_slow_answer_is_not_waited_for_nor_by_many(
     service: Service, provider: Program, turning_clock: TurningClock
 ) -> None:
@@ -146,6 +154,7 @@ async def test_a_slow_answer_is_not_waited_for_nor_by_many(
 
 @limited_to("sqlite")
 @pytest.mark.parametrize("path", [DISCOVERY, "/jwks"])
+@pytest.mark.api_top10("API10")
 async def test_what_it_says_of_itself_is_bounded_too(stranger: Place, path: str) -> None:
     body = {"purpose": "sign_in"}
     for answer in ANSWERS.values():
@@ -166,6 +175,7 @@ async def test_a_client_that_it_does_not_know_is_no_fault_of_the_agents(stranger
 
 
 @limited_to("sqlite")
+@pytest.mark.asvs("16.5.1", "16.5.2")
 async def test_a_provider_that_is_down_is_503_and_retryable(
     service: Service, provider: Program, turning_clock: TurningClock
 ) -> None:
@@ -194,6 +204,8 @@ METADATA: dict[str, Json] = {
 
 
 @limited_to("sqlite")
+@pytest.mark.asvs("1.2.2", "1.3.6", "10.5.3")
+@pytest.mark.api_top10("API7", "API10")
 async def test_refuses_a_document_of_another_issuer_or_with_unsafe_addresses(
     stranger: Place,
 ) -> None:
@@ -243,6 +255,7 @@ def known_to(service: Service) -> Provider:
 
 
 @limited_to("sqlite")
+@pytest.mark.asvs("9.1.3")
 async def test_a_new_key_is_found_and_an_unknown_one_asked_for_once_a_minute(
     stranger: Place, clock: TurningClock
 ) -> None:

@@ -10,6 +10,8 @@ from chat_service.config import Auth
 CHEAP = Auth(hash_memory_kib=64, hash_rounds=1)
 
 
+@pytest.mark.asvs("6.2.8")
+@pytest.mark.api_top10("API2")
 async def test_only_the_password_fits() -> None:
     passwords = Passwords(CHEAP)
     stored = await passwords.hash("correct horse")
@@ -37,6 +39,7 @@ async def test_the_usual_cost_is_the_recommended_one() -> None:
     assert "m=19456,t=2,p=1" in await Passwords(Auth()).hash("x")
 
 
+@pytest.mark.asvs("11.4.2")
 async def test_a_stored_password_of_lower_cost_is_outdated_and_still_fits() -> None:
     stored = await Passwords(CHEAP).hash("old")
     dearer = Passwords(Auth(hash_memory_kib=128, hash_rounds=1))
@@ -50,6 +53,8 @@ async def test_what_is_no_hash_fits_nothing(stored: str) -> None:
     assert not await Passwords(CHEAP).fits(stored, "x")
 
 
+@pytest.mark.asvs("15.2.2")
+@pytest.mark.api_top10("API4")
 async def test_whoever_comes_while_too_many_wait_is_refused_at_once() -> None:
     passwords = Passwords(CHEAP)
     tries = [passwords.hash("x") for _ in range(WAITING_AT_MOST + 1)]

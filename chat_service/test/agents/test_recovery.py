@@ -85,6 +85,8 @@ async def test_a_letter_leads_to_another_password(posting: Workspace, office: Of
     assert (entry.outcome, entry.actor_id, entry.target_id) == ("done", None, bob.id)
 
 
+@pytest.mark.asvs("6.3.8")
+@pytest.mark.api_top10("API2")
 async def test_nobody_learns_whether_there_is_an_account(
     posting: Workspace, office: Office
 ) -> None:
@@ -99,6 +101,8 @@ async def test_nobody_learns_whether_there_is_an_account(
     assert [to for to, _ in await arrived(posting, office)] == [[email_of(bob)]]
 
 
+@pytest.mark.asvs("6.3.1", "6.3.8")
+@pytest.mark.api_top10("API2", "API6")
 async def test_known_and_unknown_accounts_are_limited_alike(
     posting: Workspace, office: Office
 ) -> None:
@@ -125,6 +129,7 @@ async def test_whoever_asks_takes_no_link_away(posting: Workspace, office: Offic
     ] * 2
 
 
+@pytest.mark.asvs("1.3.7", "1.3.11")
 async def test_an_invitation_is_sent_as_well(posting: Workspace, office: Office) -> None:
     owner, email = await posting.agent(Role.OWNER), f"{unique()}@example.org"
     name = "Nora\r\nBcc: eve@example.org \u202e{url}"
@@ -143,6 +148,7 @@ async def test_without_a_mail_server_nothing_is_made(workspace: Workspace) -> No
     assert (await enter(workspace, bob)).status_code == 200
 
 
+@pytest.mark.asvs("4.1.3")
 async def test_a_letter_names_the_configured_address_whatever_is_asked(
     posting: Workspace, office: Office
 ) -> None:
@@ -155,6 +161,7 @@ async def test_a_letter_names_the_configured_address_whatever_is_asked(
     assert token_in(letter)
 
 
+@pytest.mark.asvs("6.4.1")
 async def test_a_link_of_a_letter_lives_half_an_hour(
     posting: Workspace, office: Office, clock: TurningClock
 ) -> None:

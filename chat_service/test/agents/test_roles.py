@@ -56,6 +56,8 @@ async def test_any_agent_knows_the_built_in_roles_and_the_workspaces_own(
     }
 
 
+@pytest.mark.asvs("8.4.1")
+@pytest.mark.api_top10("API1")
 async def test_a_role_of_another_workspace_does_not_exist(workspace: Workspace) -> None:
     elsewhere = await build_workspace(workspace.service, workspace.client)
     boss, stranger = await workspace.agent(Role.OWNER), await elsewhere.agent(Role.OWNER)
@@ -65,6 +67,8 @@ async def test_a_role_of_another_workspace_does_not_exist(workspace: Workspace) 
     assert code(await removed(stranger, role_id)) == (404, "not_found")
 
 
+@pytest.mark.asvs("8.2.1", "8.3.1", "8.3.2")
+@pytest.mark.api_top10("API5")
 async def test_an_agent_may_do_what_his_role_says_and_nothing_else(workspace: Workspace) -> None:
     boss, customer = await workspace.agent(Role.ADMIN), await workspace.customer()
     session_id = (await customer.start())["session"]["id"]
@@ -79,6 +83,7 @@ async def test_an_agent_may_do_what_his_role_says_and_nothing_else(workspace: Wo
     assert (await bob.get(path)).status_code == 404
 
 
+@pytest.mark.asvs("16.2.1")
 async def test_each_change_is_told_and_audited_and_no_change_is_not(workspace: Workspace) -> None:
     boss, key = await workspace.agent(Role.ADMIN), await workspace.key()
     role_id = await new_role(boss, P.MESSAGES_WRITE, name="One")
@@ -99,6 +104,8 @@ async def test_each_change_is_told_and_audited_and_no_change_is_not(workspace: W
     ]
 
 
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5")
 async def test_nobody_gives_or_takes_what_he_does_not_have(workspace: Workspace) -> None:
     boss = await workspace.agent(Role.OWNER)
     mate = await agent_with(workspace, boss, P.ROLES_MANAGE, P.MESSAGES_WRITE)
@@ -120,6 +127,8 @@ async def test_nobody_gives_or_takes_what_he_does_not_have(workspace: Workspace)
     assert (await removed(mate, weak)).status_code == 204
 
 
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5")
 async def test_nobody_widens_his_own_role(workspace: Workspace) -> None:
     boss = await workspace.agent(Role.OWNER)
     role_id = await new_role(boss, P.ROLES_MANAGE)
@@ -127,6 +136,8 @@ async def test_nobody_widens_his_own_role(workspace: Workspace) -> None:
     assert code(await patched(mate, role_id, permissions=list(P))) == (403, "forbidden")
 
 
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5")
 async def test_only_who_manages_roles_changes_them(workspace: Workspace) -> None:
     boss = await workspace.agent(Role.OWNER)
     role_id = await new_role(boss)
@@ -177,6 +188,7 @@ async def test_a_role_that_an_agent_has_stays(workspace: Workspace) -> None:
         ({"name": "x" * 129}, "/name"),
     ],
 )
+@pytest.mark.asvs("2.2.1")
 async def test_what_is_no_role_is_refused(workspace: Workspace, fields: Json, pointer: str) -> None:
     boss = await workspace.agent(Role.OWNER)
     response = await boss.post("/v1/roles", {"name": "One", "permissions": [], **fields})
@@ -184,6 +196,7 @@ async def test_what_is_no_role_is_refused(workspace: Workspace, fields: Json, po
     assert [item["pointer"] for item in response.json()["errors"]] == [pointer]
 
 
+@pytest.mark.asvs("2.3.2")
 async def test_there_are_at_most_1_000_roles_and_teams(workspace: Workspace) -> None:
     boss = await workspace.agent(Role.OWNER)
     now = utc_now()

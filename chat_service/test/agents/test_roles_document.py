@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from chat_service.schema import ROLE_PERMISSIONS, Permission
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
 
 
+@pytest.mark.asvs("8.1.1")
 def test_the_table_of_roles_in_the_guide_is_the_one_that_holds() -> None:
     lines = [line for line in GUIDE.splitlines() if line.startswith("| ") and ":" in line]
     header = next(line for line in GUIDE.splitlines() if "`owner`" in line and line[:3] == "| |")

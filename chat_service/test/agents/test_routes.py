@@ -21,6 +21,7 @@ def body_of(place: Workspace, agent: Person, /, **fields: Any) -> Json:
     return {"email": email, "password": PASSWORD, "workspace": place.slug, **fields}
 
 
+@pytest.mark.asvs("7.2.2", "14.3.2")
 async def test_signing_in_gives_a_token_and_says_who_one_is(workspace: Workspace) -> None:
     bob = await workspace.agent(Role.SUPERVISOR, "Bob")
     response = await workspace.client.post("/v1/auth/sign-in", json=body_of(workspace, bob))
@@ -104,6 +105,7 @@ WRONG: list[Json] = [
 
 
 @pytest.mark.parametrize("fields", WRONG)
+@pytest.mark.asvs("2.2.1")
 async def test_refuses_wrong_fields(workspace: Workspace, fields: Json) -> None:
     body = {"email": "x@example.org", "password": "x", "workspace": workspace.slug, **fields}
     response = await workspace.client.post("/v1/auth/sign-in", json=body)
@@ -111,6 +113,7 @@ async def test_refuses_wrong_fields(workspace: Workspace, fields: Json) -> None:
     assert "x" * 20 not in response.text
 
 
+@pytest.mark.asvs("8.4.1")
 async def test_the_same_email_in_two_workspaces_is_two_agents(workspace: Workspace) -> None:
     elsewhere = await build_workspace(workspace.service, workspace.client)
     bob, eve = await workspace.agent(), await elsewhere.agent()
@@ -120,6 +123,7 @@ async def test_the_same_email_in_two_workspaces_is_two_agents(workspace: Workspa
         assert response.json()["agent"]["id"] == person.id
 
 
+@pytest.mark.asvs("11.4.2")
 async def test_an_outdated_password_is_stored_anew(workspace: Workspace) -> None:
     bob = await workspace.agent()
     cheaper = await Passwords(Auth(hash_memory_kib=8, hash_rounds=1)).hash(PASSWORD)
@@ -174,6 +178,7 @@ async def test_signing_out_is_recorded(workspace: Workspace) -> None:
     assert events[0]["data"]["token_id"].replace("-", "") == bob.token.split("_")[2]
 
 
+@pytest.mark.asvs("8.2.1")
 async def test_a_key_cannot_sign_out(workspace: Workspace) -> None:
     key = await workspace.key()
     assert (await key.post("/v1/auth/sign-out")).status_code == 403

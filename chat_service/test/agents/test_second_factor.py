@@ -39,6 +39,7 @@ async def bob(workspace: Workspace) -> Person:
     return await workspace.agent()
 
 
+@pytest.mark.asvs("2.3.1")
 async def test_nothing_asks_for_a_code_before_one_was_shown(
     workspace: Workspace, bob: Person
 ) -> None:
@@ -57,6 +58,8 @@ async def test_nothing_asks_for_a_code_before_one_was_shown(
     assert await works(bob)
 
 
+@pytest.mark.asvs("2.3.1", "7.5.1")
+@pytest.mark.api_top10("API2")
 async def test_a_password_is_needed_to_begin(workspace: Workspace, bob: Person) -> None:
     assert code_of(await bob.post(PATH, {"password": "wrong"})) == WRONG
     assert code_of(await bob.post(f"{PATH}/confirm", {"code": "123456"})) == (
@@ -79,6 +82,8 @@ async def test_neither_secret_nor_codes_are_stored_in_clear(
     assert not [row for row in rows if factor.secret in row]
 
 
+@pytest.mark.asvs("6.5.1", "6.5.8")
+@pytest.mark.api_top10("API2")
 async def test_a_code_is_good_once_and_for_a_step_around(
     workspace: Workspace, bob: Person, clock: TurningClock
 ) -> None:
@@ -95,6 +100,8 @@ async def test_a_code_is_good_once_and_for_a_step_around(
     assert (await enter(workspace, bob, code=spaced)).status_code == 200
 
 
+@pytest.mark.asvs("6.5.1", "15.4.2")
+@pytest.mark.api_top10("API2")
 async def test_a_code_shown_many_times_at_once_lets_in_once(
     workspace: Workspace, bob: Person, clock: TurningClock
 ) -> None:
@@ -105,6 +112,8 @@ async def test_a_code_shown_many_times_at_once_lets_in_once(
         clock.turn(seconds=1_000)
 
 
+@pytest.mark.asvs("6.5.1")
+@pytest.mark.api_top10("API2")
 async def test_a_recovery_code_is_good_once_in_whatever_letters(
     workspace: Workspace, bob: Person
 ) -> None:
@@ -117,6 +126,8 @@ async def test_a_recovery_code_is_good_once_in_whatever_letters(
     assert me["recovery_codes_left"] == 8
 
 
+@pytest.mark.asvs("6.3.1", "16.3.3")
+@pytest.mark.api_top10("API2")
 async def test_concurrent_guessing_of_codes_gets_exactly_the_allowed_tries(
     workspace: Workspace, bob: Person, clock: TurningClock, backend: str
 ) -> None:
@@ -139,6 +150,8 @@ async def test_concurrent_guessing_of_codes_gets_exactly_the_allowed_tries(
     await other.database.engine.dispose()
 
 
+@pytest.mark.asvs("6.3.1")
+@pytest.mark.api_top10("API2")
 async def test_who_knows_the_password_guesses_no_more_codes_than_passwords(
     workspace: Workspace, bob: Person, clock: TurningClock
 ) -> None:
@@ -171,6 +184,7 @@ async def test_the_right_password_without_a_code_is_no_try(
     assert entered.status_code == 200
 
 
+@pytest.mark.asvs("6.3.8")
 async def test_a_wrong_password_is_not_asked_for_a_code(workspace: Workspace, bob: Person) -> None:
     factor = await protect(workspace, bob)
     for code in (None, factor.code()):
@@ -183,6 +197,8 @@ async def test_a_code_that_nobody_asked_for_does_no_harm(workspace: Workspace, b
         assert (await enter(workspace, bob, code="123456")).status_code == 200
 
 
+@pytest.mark.asvs("7.5.1", "16.3.1")
+@pytest.mark.api_top10("API2")
 async def test_it_is_removed_by_password_and_code(workspace: Workspace, bob: Person) -> None:
     factor = await protect(workspace, bob)
     shown = [
@@ -198,6 +214,7 @@ async def test_it_is_removed_by_password_and_code(workspace: Workspace, bob: Per
     assert [entry.target_id for entry in entries] == [bob.id] * 3
 
 
+@pytest.mark.asvs("6.5.6")
 async def test_who_manages_agents_removes_it_for_who_lost_all(
     workspace: Workspace, bob: Person
 ) -> None:
@@ -220,6 +237,7 @@ async def test_a_secret_sealed_by_another_key_leaves_the_recovery_codes(
     assert (await enter(workspace, bob, code=factor.recovery_codes[0])).status_code == 200
 
 
+@pytest.mark.asvs("6.4.3")
 async def test_a_changed_password_keeps_the_second_factor(
     workspace: Workspace, bob: Person
 ) -> None:
@@ -237,6 +255,7 @@ def test_only_the_code_of_a_near_step_fits(code: str) -> None:
     assert fitting is None or code in {code_at(secret, lambda: now, each) for each in totp.BESIDE}
 
 
+@pytest.mark.asvs("6.5.3", "6.5.4")
 def test_recovery_codes_are_random_and_readable() -> None:
     codes = [code for _ in range(100) for code in totp.new_recovery_codes()]
     assert len(set(codes)) == 1_000

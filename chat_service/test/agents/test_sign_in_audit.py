@@ -3,6 +3,7 @@
 import asyncio
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import func, select
 
 from chat_service.agents.attempts import NOWHERE
@@ -24,6 +25,7 @@ from chat_service.test.rows import change_row, deactivate
 ACT = "agent.signed_in"
 
 
+@pytest.mark.asvs("16.3.1")
 async def test_a_sign_in_is_audited_with_its_login(workspace: Workspace) -> None:
     bob = await workspace.agent()
     (entry,) = await audited(workspace, ACT)
@@ -31,6 +33,7 @@ async def test_a_sign_in_is_audited_with_its_login(workspace: Workspace) -> None
     assert entry.has_token
 
 
+@pytest.mark.asvs("16.3.1")
 async def test_a_refused_one_names_the_account_and_nobody_as_actor(workspace: Workspace) -> None:
     bob, gone, guest = [await workspace.agent() for _ in range(3)]
     await deactivate(workspace, gone)
@@ -43,6 +46,7 @@ async def test_a_refused_one_names_the_account_and_nobody_as_actor(workspace: Wo
     assert {each.actor_id for each in refused} == {None}
 
 
+@pytest.mark.asvs("16.2.5")
 async def test_no_email_stands_in_the_audit_log(workspace: Workspace) -> None:
     bob, stranger = await workspace.agent(), f"{unique()}@example.org"
     await enter(workspace, bob, password="wrong")
@@ -62,6 +66,7 @@ async def nowhere_entries(workspace: Workspace) -> int:
             return (await db.scalars(query.select_from(AuditEntry))).one()
 
 
+@pytest.mark.asvs("16.3.1")
 async def test_a_try_at_no_workspace_stands_under_none(workspace: Workspace) -> None:
     before = await nowhere_entries(workspace)
     email = f"{unique()}@example.org"
@@ -70,6 +75,7 @@ async def test_a_try_at_no_workspace_stands_under_none(workspace: Workspace) -> 
     assert await nowhere_entries(workspace) == before + 1
 
 
+@pytest.mark.asvs("16.3.1", "16.3.3")
 async def test_too_many_tries_are_audited_once_a_window(
     workspace: Workspace, clock: TurningClock
 ) -> None:
@@ -82,6 +88,7 @@ async def test_too_many_tries_are_audited_once_a_window(
     assert len(await audited(workspace, ACT)) == 7 + 5 + 1
 
 
+@pytest.mark.asvs("16.3.1")
 async def test_a_wrong_code_is_refused_and_a_missing_one_is_no_refusal(
     workspace: Workspace,
 ) -> None:

@@ -43,6 +43,7 @@ async def test_any_agent_knows_the_teams_and_who_is_in_them(workspace: Workspace
     assert (await team_of(viewer, team["id"]))["members"] == members[:1]
 
 
+@pytest.mark.asvs("16.2.1")
 async def test_each_change_is_told_and_audited_and_no_change_is_not(workspace: Workspace) -> None:
     boss, bob, key = (
         await workspace.agent(Role.ADMIN),
@@ -96,6 +97,8 @@ async def test_a_team_that_a_session_names_stays(workspace: Workspace, closed: b
     assert (await boss.call("DELETE", path)).status_code == 204
 
 
+@pytest.mark.asvs("8.4.1")
+@pytest.mark.api_top10("API1")
 async def test_only_agents_of_the_workspace_are_members(workspace: Workspace) -> None:
     elsewhere = await build_workspace(workspace.service, workspace.client)
     boss, stranger = await workspace.agent(Role.OWNER), await elsewhere.agent(Role.OWNER)
@@ -109,6 +112,8 @@ async def test_only_agents_of_the_workspace_are_members(workspace: Workspace) ->
     assert (await stranger.get("/v1/teams")).json()["data"] == []
 
 
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5")
 async def test_only_who_manages_teams_changes_them(workspace: Workspace) -> None:
     boss = await workspace.agent(Role.OWNER)
     path = f"/v1/teams/{await new_team(boss)}"

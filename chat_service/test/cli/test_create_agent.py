@@ -39,6 +39,7 @@ def test_the_password_is_asked_for_where_it_is_left_out(seeded: Shell) -> None:
     assert seeded.run("create-agent", *words, given="correct horse\n" * 2).code == 0
 
 
+@pytest.mark.asvs("6.4.1")
 async def test_who_is_invited_chooses_the_password(seeded: Shell) -> None:
     words = WORDS[:4]
     made = seeded.run("create-agent", *words, "--invite")
@@ -71,6 +72,7 @@ def test_an_email_is_taken_once_in_whatever_letters(seeded: Shell) -> None:
         {"role": "king"},
     ],
 )
+@pytest.mark.asvs("6.2.1", "6.2.4", "6.2.11")
 def test_refuses_who_could_never_sign_in(words: dict[str, str]) -> None:
     refused = CliRunner().invoke(command, options(words))
     assert refused.exit_code == 2

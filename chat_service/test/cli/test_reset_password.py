@@ -8,6 +8,7 @@ pytestmark = pytest.mark.timeout(120)
 OWNER = ("--email", "Owner@example.org")
 
 
+@pytest.mark.asvs("6.4.1")
 async def test_the_link_opens_the_account(seeded: Shell) -> None:
     made = seeded.run("reset-password", *OWNER)
     assert (made.code, made.err, made.out[:3]) == (0, "", "il_")
