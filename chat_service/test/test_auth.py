@@ -39,6 +39,8 @@ async def test_a_token_names_its_workspace(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic {}", "{}", "Token {}"])
+@pytest.mark.asvs("7.2.1")
+@pytest.mark.api_top10("API2")
 async def test_refuses_what_is_no_bearer_token(workspace: Workspace, header: str) -> None:
     agent = await workspace.agent()
     headers = {"Authorization": header.format(agent.token)}
@@ -64,6 +66,7 @@ async def test_a_token_in_a_cookie_or_address_opens_nothing(workspace: Workspace
     assert by_address.status_code in (400, 401)
 
 
+@pytest.mark.asvs("7.4.1", "9.2.1")
 async def test_a_customers_token_lives_a_quarter_of_an_hour(
     workspace: Workspace, clock: TurningClock
 ) -> None:
@@ -75,6 +78,7 @@ async def test_a_customers_token_lives_a_quarter_of_an_hour(
     assert await status(customer) == 401
 
 
+@pytest.mark.asvs("7.3.2", "7.4.1")
 async def test_an_agents_token_lives_half_a_day(workspace: Workspace, clock: TurningClock) -> None:
     agent = await workspace.agent()
     assert agent.details["expires_in"] == 43_200
@@ -95,6 +99,7 @@ async def test_a_key_lives_as_long_as_it_was_made_for(
     assert await status(key) == 401
 
 
+@pytest.mark.asvs("7.4.1")
 async def test_a_clock_that_was_turned_back_opens_nothing_that_was_revoked(
     workspace: Workspace, clock: TurningClock
 ) -> None:
@@ -112,6 +117,7 @@ async def test_a_deactivated_agent_has_no_token(workspace: Workspace) -> None:
     assert await status(agent) == 401
 
 
+@pytest.mark.api_top10("API2")
 async def test_a_revoked_key_has_ended(workspace: Workspace) -> None:
     key = await workspace.key()
     assert await status(key) == 200
@@ -120,6 +126,8 @@ async def test_a_revoked_key_has_ended(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("place", range(4))
+@pytest.mark.asvs("7.2.1")
+@pytest.mark.api_top10("API2")
 async def test_an_opaque_token_with_one_other_part_is_none(
     workspace: Workspace, place: int
 ) -> None:
@@ -170,6 +178,8 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("token", GARBAGE)
+@pytest.mark.asvs("7.2.1")
+@pytest.mark.api_top10("API2")
 async def test_refuses_garbage(client: httpx2.AsyncClient, token: str) -> None:
     headers = {b"Authorization": f"Bearer {token}".encode("latin-1")}
     response = await client.get("/v1/sessions", headers=headers)
@@ -200,6 +210,7 @@ def at(client: httpx2.AsyncClient, person: Person) -> Person:
     return Person(client, person.token, person.id, person.details)
 
 
+@pytest.mark.asvs("7.4.1")
 async def test_revoked_tokens_stop_on_a_process_that_remembers_them(
     workspace: Workspace, turning_clock: TurningClock
 ) -> None:
@@ -251,6 +262,7 @@ def statements(service: Service, words: str) -> Iterator[list[str]]:
     remove(engine, "before_cursor_execute", note)
 
 
+@pytest.mark.asvs("7.4.1")
 async def test_a_family_that_ended_is_remembered_until_its_tokens_have_expired(
     workspace: Workspace, clock: TurningClock
 ) -> None:

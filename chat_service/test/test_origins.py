@@ -79,6 +79,7 @@ def test_a_host_that_is_none_has_no_origin(host: str) -> None:
 
 @pytest.mark.parametrize("host", [*NO_HOSTS, "evil.example", "chat.example.org:8080"])
 @pytest.mark.parametrize("public_url", [OWN, f"{OWN}:443"])
+@pytest.mark.asvs("4.1.3")
 def test_a_public_url_counts_whatever_the_request_says(public_url: str, host: str) -> None:
     assert Origins(Auth(), public_url).own("http", host) == OWN
 
@@ -93,6 +94,7 @@ async def test_other_pages_may_not(origins: Origins) -> None:
     assert [page for page in OTHER_PAGES if await origins.allowed(page, own=OWN)] == []
 
 
+@pytest.mark.asvs("4.4.2", "8.3.2")
 async def test_a_page_may_open_sockets_as_long_as_an_inbox_lists_it(
     workspace: Workspace, origins: Origins
 ) -> None:
@@ -104,6 +106,7 @@ async def test_a_page_may_open_sockets_as_long_as_an_inbox_lists_it(
     assert not await origins.allowed(page, own=OWN)
 
 
+@pytest.mark.asvs("4.4.2")
 async def test_a_customer_is_heard_on_the_pages_of_his_own_inbox_and_of_the_service_only(
     workspace: Workspace, origins: Origins
 ) -> None:
@@ -121,6 +124,7 @@ async def test_a_customer_is_heard_on_the_pages_of_his_own_inbox_and_of_the_serv
     assert heard == [None, here, OWN]
 
 
+@pytest.mark.asvs("4.4.2")
 async def test_staff_are_heard_on_the_services_own_pages_only(
     workspace: Workspace, origins: Origins
 ) -> None:

@@ -168,6 +168,8 @@ async def test_a_header_needs_no_page(workspace: Workspace) -> None:
     assert claimed.json()["session"]["assignee"]["id"] == agent.id
 
 
+@pytest.mark.asvs("7.2.1")
+@pytest.mark.api_top10("API2")
 async def test_a_cookie_is_an_agents_and_nobody_elses(workspace: Workspace) -> None:
     agent = await workspace.agent()
     people = [await workspace.customer(), await workspace.key(), Person(agent.client, "", "")]
@@ -189,6 +191,7 @@ async def test_a_cookie_ends_with_its_login(workspace: Workspace) -> None:
         assert (await browser.get("/v1/sessions")).status_code == 401
 
 
+@pytest.mark.asvs("7.4.1")
 async def test_signing_out_by_cookie_takes_it_away(workspace: Workspace) -> None:
     response = await (await browse(workspace)).post("/v1/auth/sign-out")
     name, token, attributes = cookie_of(response)
@@ -215,6 +218,7 @@ async def test_signing_out_by_header_leaves_the_cookie(workspace: Workspace) -> 
         ("production", "https://chat.example.org", "", COOKIE),
     ],
 )
+@pytest.mark.asvs("3.3.1", "3.3.3")
 async def test_only_development_without_tls_has_a_cookie_without_secure(
     workspace: Workspace, environment: str, url: str, public_url: str, name: str
 ) -> None:
@@ -233,6 +237,7 @@ async def test_only_development_without_tls_has_a_cookie_without_secure(
             client.cookies.clear()
 
 
+@pytest.mark.asvs("3.4.2")
 async def test_no_other_answer_sets_a_cookie_or_opens_itself_to_other_pages(
     workspace: Workspace,
 ) -> None:

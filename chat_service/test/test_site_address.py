@@ -30,6 +30,7 @@ async def sockets_told_of(client: httpx2.AsyncClient, place: Workspace, **header
     return {one.json()["websocket_url"] for one in answers}
 
 
+@pytest.mark.asvs("4.1.3")
 async def test_sockets_are_where_the_request_was_sent(workspace: Workspace) -> None:
     forged = {
         "X-Forwarded-Host": "evil.example",
@@ -43,6 +44,7 @@ async def test_sockets_are_where_the_request_was_sent(workspace: Workspace) -> N
     assert told == {"wss://chat.example:8443/v1/realtime"}
 
 
+@pytest.mark.asvs("4.1.3")
 async def test_a_public_url_is_believed_and_no_host(workspace: Workspace) -> None:
     public = "https://chat.example.org"
     async with another_installation(workspace.service, "http://10.0.0.7:8080", public) as client:
@@ -52,6 +54,7 @@ async def test_a_public_url_is_believed_and_no_host(workspace: Workspace) -> Non
 
 
 @pytest.mark.parametrize("host", ["", "evil.example/x", "a b", "user@host", "host:port"])
+@pytest.mark.asvs("2.2.1")
 async def test_a_host_that_is_none_is_400_and_changes_nothing(
     workspace: Workspace, host: str
 ) -> None:

@@ -93,17 +93,23 @@ async def test_a_ticket_admits_its_agent_until_the_login_ends(
     assert abs(ends - utc_now() - timedelta(hours=12)) < timedelta(minutes=5)
 
 
+@pytest.mark.asvs("4.4.3")
+@pytest.mark.api_top10("API2")
 async def test_a_ticket_is_single_use(workspace: Workspace, door: Door) -> None:
     ticket = await ticket_of(await browse(workspace))
     assert [await door.opens(ticket) for _ in range(3)] == [True, False, False]
     assert await rows(workspace) == []
 
 
+@pytest.mark.asvs("15.4.2")
+@pytest.mark.api_top10("API2")
 async def test_of_many_uses_at_once_one_counts(workspace: Workspace, door: Door) -> None:
     ticket = await ticket_of(await browse(workspace))
     assert sum(await asyncio.gather(*(door.opens(ticket) for _ in range(10)))) == 1
 
 
+@pytest.mark.asvs("4.4.3")
+@pytest.mark.api_top10("API2")
 async def test_a_ticket_expires_after_30_seconds(workspace: Workspace, door: Door) -> None:
     browser, now = await browse(workspace), utc_now()
     first, second = await ticket_of(browser), await ticket_of(browser)
@@ -122,6 +128,8 @@ async def test_a_ticket_expires_after_30_seconds(workspace: Workspace, door: Doo
         (DEVICE, "null"),
     ],
 )
+@pytest.mark.asvs("4.4.3")
+@pytest.mark.api_top10("API2")
 async def test_a_ticket_is_worth_nothing_on_another_device_or_page(
     workspace: Workspace, door: Door, device_id: str | None, origin: str | None
 ) -> None:
@@ -142,6 +150,8 @@ async def test_a_ticket_of_an_app_is_for_no_page(workspace: Workspace, door: Doo
     assert await Door(workspace, DEVICE, None).opens(ticket)
 
 
+@pytest.mark.asvs("3.5.1")
+@pytest.mark.api_top10("API2")
 async def test_no_other_page_is_given_a_ticket(workspace: Workspace) -> None:
     browser, agent = await browse(workspace), await workspace.agent()
     for origin in ("null", "http://evil.example", "https://test"):
@@ -166,6 +176,8 @@ async def test_a_ticket_is_worth_nothing_once_its_login_has_ended(
     assert not await door.opens(left)
 
 
+@pytest.mark.asvs("4.4.4")
+@pytest.mark.api_top10("API2")
 async def test_a_ticket_does_not_outlive_its_login(
     workspace: Workspace, clock: TurningClock, door: Door
 ) -> None:
@@ -177,6 +189,8 @@ async def test_a_ticket_does_not_outlive_its_login(
 
 
 @pytest.mark.parametrize("place", range(4))
+@pytest.mark.asvs("7.2.1")
+@pytest.mark.api_top10("API2")
 async def test_a_ticket_with_one_other_part_is_none(
     workspace: Workspace, door: Door, place: int
 ) -> None:
@@ -189,6 +203,8 @@ async def test_a_ticket_with_one_other_part_is_none(
     assert await door.opens(good)
 
 
+@pytest.mark.asvs("7.2.1")
+@pytest.mark.api_top10("API2")
 async def test_other_tokens_are_no_tickets_and_a_ticket_is_no_token(
     workspace: Workspace, door: Door
 ) -> None:

@@ -79,10 +79,13 @@ async def test_refuses_a_token_without_signature(ada: Person, name: str | None) 
 
 
 @pytest.mark.parametrize("key", [b"", b"secret", b"0" * 32, b"chat-service"])
+@pytest.mark.asvs("9.1.1")
+@pytest.mark.api_top10("API2")
 async def test_refuses_another_key(ada: Person, key: bytes) -> None:
     assert await status(ada, signed(HEADER, claims_of(ada), key)) == 401
 
 
+@pytest.mark.asvs("9.1.1")
 async def test_the_secret_key_itself_signs_nothing(service: Service, ada: Person) -> None:
     token = signed(HEADER, claims_of(ada), load_secret_key(service.config.auth))
     assert await status(ada, token) == 401
@@ -175,12 +178,16 @@ async def test_refuses_what_is_no_set_of_claims(
 
 
 @pytest.mark.parametrize("name", ["sub", "ws", "family", "inbox", "exp"])
+@pytest.mark.asvs("9.1.1")
+@pytest.mark.api_top10("API2")
 async def test_swapped_claims_break_the_signature(ada: Person, name: str) -> None:
     header, _, signature = ada.token.split(".")
     claims = {**claims_of(ada), name: 4_000_000_000 if name == "exp" else uuid4().hex}
     assert await status(ada, f"{header}.{packed(json.dumps(claims).encode())}.{signature}") == 401
 
 
+@pytest.mark.asvs("9.1.1")
+@pytest.mark.api_top10("API2")
 async def test_two_good_tokens_make_no_third(workspace: Workspace, ada: Person) -> None:
     elsewhere = await build_workspace(workspace.service, workspace.client)
     for other in (await workspace.customer(), await elsewhere.customer()):
@@ -196,5 +203,7 @@ async def test_a_changed_signature_is_refused(ada: Person) -> None:
         assert await status(ada, f"{words}.{other}") == 401
 
 
+@pytest.mark.asvs("9.2.2")
+@pytest.mark.api_top10("API2")
 async def test_a_refresh_token_is_no_access_token(ada: Person) -> None:
     assert await status(ada, ada.details["refresh_token"]) == 401

@@ -14,6 +14,7 @@ from chat_service.tokens import load_secret_key
 STARTERS = 8
 
 
+@pytest.mark.asvs("13.3.1", "13.3.2")
 def test_secret_key_file_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     config = Auth(secret_key_file=str(tmp_path / "var" / "secret_key"))
     first = load_secret_key(config)
@@ -23,12 +24,14 @@ def test_secret_key_file_is_made_once_for_its_owner_alone(tmp_path: Path) -> Non
     assert [path.name for path in (tmp_path / "var").iterdir()] == ["secret_key"]
 
 
+@pytest.mark.asvs("13.3.1")
 def test_each_installation_has_its_own_key(tmp_path: Path) -> None:
     keys = {load_secret_key(Auth(secret_key_file=str(tmp_path / name))) for name in "abc"}
     assert len(keys) == 3
 
 
 @pytest.mark.parametrize("attempt", range(20))
+@pytest.mark.asvs("15.4.1")
 def test_processes_that_start_at_once_have_one_whole_key(tmp_path: Path, attempt: int) -> None:
     config, ready = Auth(secret_key_file=str(tmp_path / "secret_key")), Barrier(STARTERS)
 
@@ -43,6 +46,7 @@ def test_processes_that_start_at_once_have_one_whole_key(tmp_path: Path, attempt
 
 
 @pytest.mark.parametrize("content", ["", "\n", "x" * 31])
+@pytest.mark.asvs("16.5.3")
 def test_refuses_a_file_that_holds_no_whole_key(tmp_path: Path, content: str) -> None:
     path = tmp_path / "secret_key"
     path.write_text(content)

@@ -96,6 +96,8 @@ HEADERS: Final[dict[str, Json]] = {
 
 
 @pytest.mark.parametrize("header", HEADERS.values(), ids=list(HEADERS))
+@pytest.mark.asvs("9.1.2", "9.1.3")
+@pytest.mark.api_top10("API2")
 def test_refuses_a_header_that_chooses_the_key_or_the_check(header: Json) -> None:
     assert is_believed(sign(SHARED, CLAIMS))
     assert not is_believed(sign(header, CLAIMS))
@@ -110,6 +112,8 @@ def test_both_names_of_the_algorithm_of_a_pair_are_known() -> None:
         assert is_believed(sign(PAIRED | {"alg": name}, CLAIMS, "Ed25519", PAIR))
 
 
+@pytest.mark.asvs("9.1.2")
+@pytest.mark.api_top10("API2")
 def test_a_public_key_is_no_shared_secret() -> None:
     """The old confusion: the public key, which all may know, as secret of HS256."""
     public = PAIR.as_dict(private=False)
@@ -124,6 +128,8 @@ def test_a_public_key_is_no_shared_secret() -> None:
             assert not is_believed(f"{said}.{encoded(mac)}")
 
 
+@pytest.mark.asvs("6.8.2", "9.1.1")
+@pytest.mark.api_top10("API2")
 def test_another_key_signs_nothing() -> None:
     assert not is_believed(sign(SHARED, CLAIMS, "HS256", OctKey.import_key("t" * 43)))
     other = OKPKey.generate_key("Ed25519")
@@ -164,6 +170,8 @@ BAD: Final[dict[str, Json]] = {
 
 
 @pytest.mark.parametrize("change", BAD.values(), ids=list(BAD))
+@pytest.mark.asvs("9.2.1", "9.2.3")
+@pytest.mark.api_top10("API2")
 def test_refuses_claims_that_are_not_good(change: Json) -> None:
     claims = {name: value for name, value in (CLAIMS | change).items() if value is not None}
     assert not is_believed(sign(SHARED, claims))
@@ -184,10 +192,12 @@ def test_believes_what_a_good_site_may_say(change: Json) -> None:
     assert is_believed(sign(SHARED, CLAIMS | change))
 
 
+@pytest.mark.asvs("9.2.3")
 def test_is_for_its_own_inbox_alone() -> None:
     assert not is_believed(sign(SHARED, CLAIMS), audience="ib_1_3")
 
 
+@pytest.mark.asvs("9.1.1")
 def test_no_other_spelling_of_a_token_is_one() -> None:
     token = sign(SHARED, CLAIMS)
     head, claims, mac = token.split(".")

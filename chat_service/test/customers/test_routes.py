@@ -21,6 +21,7 @@ async def begin(
     return await workspace.client.post(path, json=body, headers=headers)
 
 
+@pytest.mark.asvs("14.3.2")
 async def test_a_customer_begins_with_a_token_and_its_refresh(workspace: Workspace) -> None:
     response = await begin(workspace, profile={"name": "Ada", "email": "ada@example.org"})
     begun = response.json()
@@ -45,6 +46,7 @@ async def test_an_address_of_a_network_of_ones_own_is_one(workspace: Workspace) 
     assert response.json()["customer"]["email"] == "ada@office.local"
 
 
+@pytest.mark.asvs("3.5.1")
 async def test_a_page_of_the_service_itself_is_one_of_every_inbox(workspace: Workspace) -> None:
     assert (await begin(workspace, origin="http://test")).status_code == 201
     for other in ("https://test", "http://test:81", "http://sub.test", "null"):
@@ -58,6 +60,8 @@ async def test_everybody_who_begins_is_somebody_new(workspace: Workspace) -> Non
     assert len({answer.json()["customer"]["id"] for answer in answers}) == 5
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_a_claimed_email_opens_nothing(workspace: Workspace) -> None:
     claim = {"email": "ada@example.org"}
     first, second = [(await begin(workspace, profile=claim)).json() for _ in range(2)]
@@ -99,11 +103,14 @@ async def test_a_caller_without_origin_is_no_page_and_may_begin(workspace: Works
         "https://shop.example.org,https://evil.example",
     ],
 )
+@pytest.mark.asvs("3.5.1")
 async def test_origins_match_exactly(workspace: Workspace, origin: str) -> None:
     response = await begin(workspace, origin)
     assert (response.status_code, response.json()["code"]) == (403, "origin_not_allowed")
 
 
+@pytest.mark.asvs("8.4.1")
+@pytest.mark.api_top10("API1")
 async def test_an_inbox_that_is_not_there_is_404(workspace: Workspace) -> None:
     elsewhere = await build_workspace(workspace.service, workspace.client)
     ours, theirs = workspace.inbox_key.split("_"), elsewhere.inbox_key.split("_")
@@ -136,6 +143,8 @@ WRONG: list[tuple[Json, str]] = [
 
 
 @pytest.mark.parametrize(("body", "pointer"), WRONG)
+@pytest.mark.asvs("2.2.1", "15.3.3")
+@pytest.mark.api_top10("API3")
 async def test_refuses_what_nobody_may_say(workspace: Workspace, body: Json, pointer: str) -> None:
     response = await begin(workspace, **body)
     assert (response.status_code, response.json()["code"]) == (422, "validation_failed")
@@ -160,6 +169,7 @@ async def test_a_renewed_token_lives_as_long_as_the_first(
 
 
 @pytest.mark.parametrize("token", ["", "x" * 257, "rt_\0", None, 5, []])
+@pytest.mark.asvs("2.2.1")
 async def test_refuses_a_refresh_token_that_is_no_text_of_its_size(
     workspace: Workspace, token: object
 ) -> None:
@@ -168,6 +178,7 @@ async def test_refuses_a_refresh_token_that_is_no_text_of_its_size(
 
 
 @pytest.mark.parametrize("token", ["x", "rt_", "rt____", "rt_\u0661_\u0661_\u0661_x"])
+@pytest.mark.asvs("7.2.1")
 async def test_refuses_a_refresh_token_it_never_gave(workspace: Workspace, token: str) -> None:
     response = await workspace.client.post("/v1/auth/token", json={"refresh_token": token})
     assert (response.status_code, response.json()["code"]) == (400, "invalid_grant")

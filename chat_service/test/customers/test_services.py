@@ -44,6 +44,7 @@ async def test_a_tab_that_wakes_late_finds_the_token_that_was_stored_meanwhile(
 
 
 @pytest.mark.conformance("stolen_refresh_token_used_later_ends_the_family")
+@pytest.mark.api_top10("API2")
 async def test_stolen_refresh_token_used_later_ends_the_family(ada: Person) -> None:
     second = await renew(ada)
     third = await renew(second)
@@ -56,6 +57,7 @@ async def test_stolen_refresh_token_used_later_ends_the_family(ada: Person) -> N
         assert await status(token) == 401
 
 
+@pytest.mark.api_top10("API2")
 async def test_the_thief_who_was_first_loses_as_well(ada: Person) -> None:
     thief = await renew(await renew(ada))
     assert (await refresh(ada)).status_code == 400
@@ -79,6 +81,8 @@ async def test_one_family_ends_alone(workspace: Workspace, ada: Person) -> None:
     assert await status(await renew(carl)) == 200
 
 
+@pytest.mark.asvs("7.4.1")
+@pytest.mark.api_top10("API2")
 async def test_signing_out_ends_the_family(ada: Person) -> None:
     renewed = await renew(ada)
     assert (await renewed.post("/v1/auth/sign-out")).status_code == 204
@@ -88,6 +92,8 @@ async def test_signing_out_ends_the_family(ada: Person) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_grant")
 
 
+@pytest.mark.asvs("7.4.1")
+@pytest.mark.api_top10("API2")
 async def test_a_refresh_token_lives_thirty_days_from_its_last_use(
     ada: Person, clock: TurningClock
 ) -> None:
@@ -110,6 +116,8 @@ async def test_the_old_access_token_lives_on_until_it_expires(ada: Person) -> No
     assert await status(ada) == 200
 
 
+@pytest.mark.asvs("7.2.1")
+@pytest.mark.api_top10("API2")
 async def test_a_forged_refresh_token_is_none_and_ends_nothing(
     workspace: Workspace, ada: Person
 ) -> None:
@@ -132,6 +140,8 @@ async def test_a_forged_refresh_token_is_none_and_ends_nothing(
     assert await status(await renew(ada)) == 200
 
 
+@pytest.mark.asvs("7.2.1")
+@pytest.mark.api_top10("API2")
 async def test_other_tokens_do_not_refresh(workspace: Workspace, ada: Person) -> None:
     agent, key = await workspace.agent(), await workspace.key()
     for token in (agent.token, key.token):

@@ -56,6 +56,8 @@ async def acts(workspace: Workspace) -> list[tuple[str, list[str]]]:
         return [(one.action, one.fields) for one in await db.scalars(query.order_by(AuditEntry.id))]
 
 
+@pytest.mark.asvs("8.2.3", "15.3.1")
+@pytest.mark.api_top10("API3")
 async def test_a_customer_sees_of_himself_what_is_his(site: Site, key: Person) -> None:
     ada = await identified(site, name="Ada")
     me = (await ada.get("/v1/customers/me")).json()["customer"]
@@ -65,6 +67,7 @@ async def test_a_customer_sees_of_himself_what_is_his(site: Site, key: Person) -
     assert seen == me | {"external_id": "user-7", "blocked_at": None, "blocked_until": None}
 
 
+@pytest.mark.asvs("16.2.1")
 async def test_what_changes_is_told_and_audited_once(workspace: Workspace, key: Person) -> None:
     ada = await workspace.customer("Ada")
     path = f"/v1/customers/{ada.id}"
@@ -104,6 +107,8 @@ async def test_a_new_name_stands_at_what_was_said_before(workspace: Workspace) -
         ({"merged_into": None}, "/merged_into"),
     ],
 )
+@pytest.mark.asvs("2.2.1", "15.3.3")
+@pytest.mark.api_top10("API3")
 async def test_refuses_what_is_not_to_be_changed(
     workspace: Workspace, key: Person, body: Json, pointer: str
 ) -> None:
@@ -113,6 +118,8 @@ async def test_refuses_what_is_not_to_be_changed(
         assert [one["pointer"] for one in refused.json()["errors"]] == [pointer]
 
 
+@pytest.mark.asvs("8.2.1", "8.3.1")
+@pytest.mark.api_top10("API5")
 async def test_permissions_are_of_their_own(workspace: Workspace) -> None:
     ada = await workspace.customer()
     path = f"/v1/customers/{ada.id}"
@@ -130,6 +137,8 @@ async def test_permissions_are_of_their_own(workspace: Workspace) -> None:
         assert answers == {needed: 200 if needed is given else 403 for needed in asked}
 
 
+@pytest.mark.asvs("7.4.2")
+@pytest.mark.api_top10("API2")
 async def test_a_blocked_customer_can_do_nothing_until_the_date(
     site: Site, workspace: Workspace, key: Person, clock: TurningClock
 ) -> None:
@@ -204,6 +213,7 @@ async def test_a_block_may_be_given_another_end(workspace: Workspace, key: Perso
         (1_900_000_000, "wrong_type"),
     ],
 )
+@pytest.mark.asvs("2.2.1")
 async def test_a_block_ends_at_a_time_that_is_to_come(
     workspace: Workspace, key: Person, until: object, code: str
 ) -> None:
@@ -214,6 +224,8 @@ async def test_a_block_ends_at_a_time_that_is_to_come(
     assert (await ada.get("/v1/sessions")).status_code == 200
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_a_blocked_visitor_brings_nothing_into_an_identity_and_may_come_as_somebody_new(
     site: Site, workspace: Workspace, key: Person
 ) -> None:
@@ -236,6 +248,8 @@ async def test_a_visitor_who_turns_out_to_be_blocked_keeps_what_is_his(
     assert (await visitor.get(f"/v1/sessions/{session_id}")).status_code == 200
 
 
+@pytest.mark.asvs("15.4.2")
+@pytest.mark.api_top10("API2")
 async def test_who_identifies_himself_while_he_is_blocked_is_in_or_out_and_never_both(
     site: Site, workspace: Workspace, key: Person
 ) -> None:

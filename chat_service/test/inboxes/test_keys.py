@@ -34,6 +34,8 @@ async def listed(workspace: Workspace, manager: Person) -> list[Json]:
     return found
 
 
+@pytest.mark.asvs("15.3.1")
+@pytest.mark.api_top10("API3")
 async def test_a_secret_is_shown_once_and_is_not_in_the_database(
     workspace: Workspace, manager: Person
 ) -> None:
@@ -85,6 +87,7 @@ UNUSABLE: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("code", UNUSABLE)
+@pytest.mark.asvs("11.6.1")
 async def test_refuses_what_is_no_public_key_of_ed25519(
     workspace: Workspace, manager: Person, code: str
 ) -> None:
@@ -97,6 +100,7 @@ async def test_refuses_what_is_no_public_key_of_ed25519(
     assert await listed(workspace, manager) == []
 
 
+@pytest.mark.asvs("2.2.3")
 async def test_a_public_key_belongs_to_a_pair_and_to_nothing_else(
     workspace: Workspace, manager: Person
 ) -> None:
@@ -106,6 +110,7 @@ async def test_a_public_key_belongs_to_a_pair_and_to_nothing_else(
     assert misplaced.json()["errors"][0]["code"] == "reserved"
 
 
+@pytest.mark.asvs("2.3.4", "15.4.2")
 async def test_two_keys_are_live_at_most_however_many_are_made_at_once(
     workspace: Workspace, manager: Person
 ) -> None:
@@ -120,6 +125,8 @@ async def test_two_keys_are_live_at_most_however_many_are_made_at_once(
     assert (await make(workspace, manager)).status_code == 201
 
 
+@pytest.mark.asvs("8.3.2", "9.1.3")
+@pytest.mark.api_top10("API2")
 async def test_what_a_revoked_key_signed_is_not_believed(
     workspace: Workspace, manager: Person
 ) -> None:
@@ -137,6 +144,8 @@ def _with_hyphens(path: str, kid: str) -> str:
     return path.replace(kid, "-".join(parts))
 
 
+@pytest.mark.asvs("8.4.1")
+@pytest.mark.api_top10("API1")
 async def test_a_key_is_found_in_its_own_inbox_alone(workspace: Workspace, manager: Person) -> None:
     elsewhere = await build_workspace(workspace.service, workspace.client)
     stranger = await elsewhere.key()
@@ -151,6 +160,7 @@ async def test_a_key_is_found_in_its_own_inbox_alone(workspace: Workspace, manag
     assert len(await listed(workspace, manager)) == 1
 
 
+@pytest.mark.asvs("16.2.1")
 async def test_who_made_and_ended_a_key_is_audited(workspace: Workspace, manager: Person) -> None:
     key = (await make(workspace, manager)).json()["key"]
     for _ in range(2):

@@ -56,6 +56,8 @@ async def test_every_agent_sees_the_inboxes(workspace: Workspace) -> None:
     )
 
 
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5")
 async def test_a_key_sees_them_that_may_manage_them(workspace: Workspace) -> None:
     manager = await workspace.key([Permission.INBOXES_MANAGE])
     other = await workspace.key(set(Permission) - {Permission.INBOXES_MANAGE})
@@ -100,6 +102,7 @@ async def test_a_change_is_told_once_and_no_change_never(
     ["*", "null", "", "shop.example.org", f"{ORIGIN}/", f"{ORIGIN}/chat", "https://*.example.org"]
     + ["https://Shop.example.org", "wss://shop.example.org", f"{ORIGIN},{ORIGIN}", f"{ORIGIN}\n"],
 )
+@pytest.mark.asvs("2.2.1")
 async def test_an_origin_is_exact(workspace: Workspace, owner: Person, origin: str) -> None:
     body = {"name": "Shop", "allowed_origins": [ORIGIN, origin]}
     path = f"{PATH}/{workspace.inbox.id}"
@@ -121,6 +124,7 @@ async def test_an_origin_is_exact(workspace: Workspace, owner: Person, origin: s
         ("allowed_origins", [ORIGIN] * 101),
     ],
 )
+@pytest.mark.asvs("2.2.1")
 async def test_refuses_rules_that_are_none(
     workspace: Workspace, owner: Person, field: str, value: Any
 ) -> None:
@@ -130,6 +134,7 @@ async def test_refuses_rules_that_are_none(
     assert [error["pointer"] for error in refused.json()["errors"]] == [f"/{field}"]
 
 
+@pytest.mark.asvs("3.5.1", "8.3.2")
 async def test_other_origins_hold_at_once_over_rest(workspace: Workspace, owner: Person) -> None:
     here, there = f"https://{unique()}.example", f"https://{unique()}.example"
     begin = f"{PATH}/{workspace.inbox_key}/customers"
@@ -145,6 +150,7 @@ async def test_other_origins_hold_at_once_over_rest(workspace: Workspace, owner:
         assert (refused.status_code, refused.json()["code"]) == (403, "origin_not_allowed")
 
 
+@pytest.mark.asvs("4.4.2", "8.3.2")
 async def test_other_origins_hold_at_once_for_new_sockets(
     workspace: Workspace, owner: Person
 ) -> None:

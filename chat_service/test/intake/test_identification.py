@@ -67,6 +67,7 @@ async def test_who_is_vouched_for_is_the_same_customer_on_every_device(
     assert await sessions_of(desk) == {session_id}
 
 
+@pytest.mark.asvs("15.4.2")
 async def test_of_many_who_come_first_at_once_all_are_one(site: Site, workspace: Workspace) -> None:
     visitors = [await workspace.customer() for _ in range(3)]
     begun = [await waiting(visitor) for visitor in visitors]
@@ -79,6 +80,8 @@ async def test_of_many_who_come_first_at_once_all_are_one(site: Site, workspace:
     assert {await status(visitor) for visitor in visitors} == {401}
 
 
+@pytest.mark.asvs("8.4.1")
+@pytest.mark.api_top10("API1")
 async def test_a_site_knows_its_own_inbox_only(site: Site, workspace: Workspace) -> None:
     elsewhere = await build_workspace(workspace.service, workspace.client)
     there = await identified(await site_of(elsewhere))
@@ -227,6 +230,8 @@ async def test_a_message_of_the_visitor_may_be_edited_by_who_he_became(
     assert (await again.call("PATCH", path, json=words)).status_code == 200
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_one_verified_customer_never_becomes_another(
     site: Site, workspace: Workspace, key: Person
 ) -> None:
@@ -258,6 +263,8 @@ async def test_who_shows_again_who_he_is_keeps_his_tokens(site: Site) -> None:
     assert await status(ada) == 200
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1", "API2")
 async def test_the_bearer_of_nothing_or_of_something_else_brings_nothing_along(
     site: Site, workspace: Workspace, key: Person
 ) -> None:
@@ -276,6 +283,7 @@ async def test_the_bearer_of_nothing_or_of_something_else_brings_nothing_along(
     ] == signed_out.id
 
 
+@pytest.mark.asvs("8.2.2")
 async def test_without_an_identity_token_the_bearer_counts_for_nothing(
     workspace: Workspace,
 ) -> None:
@@ -345,6 +353,8 @@ async def test_a_start_that_is_retried_after_it_finds_its_session(
         assert again.json()["message"]["id"] == first["message"]["id"]
 
 
+@pytest.mark.asvs("8.3.2")
+@pytest.mark.api_top10("API2")
 async def test_a_token_that_is_remembered_elsewhere_starts_nothing_for_who_has_become_another(
     site: Site, workspace: Workspace, turning_clock: TurningClock
 ) -> None:

@@ -123,6 +123,8 @@ WRONG: list[Json] = [
 
 
 @pytest.mark.parametrize("fields", WRONG)
+@pytest.mark.asvs("2.2.1", "15.3.3")
+@pytest.mark.api_top10("API3")
 async def test_refuses_fields_that_are_unknown_or_wrong(
     workspace: Workspace, fields: dict[str, Any]
 ) -> None:
@@ -133,6 +135,8 @@ async def test_refuses_fields_that_are_unknown_or_wrong(
     assert (await customer.get("/v1/sessions")).json()["data"] == []
 
 
+@pytest.mark.asvs("8.2.3")
+@pytest.mark.api_top10("API3")
 async def test_a_customer_may_not_begin_with_a_note(workspace: Workspace) -> None:
     body = {"client_session_id": unique(), "initial_message": message(visibility="internal")}
     response = await (await workspace.customer()).post("/v1/sessions", body)
