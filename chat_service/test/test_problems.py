@@ -106,6 +106,7 @@ async def test_every_error_is_problem_json_with_code(
     the_problem(await client.request(method, path, **rest), status, code)
 
 
+@pytest.mark.asvs("4.1.4")
 async def test_405_names_the_methods_there_are(client: httpx2.AsyncClient) -> None:
     response = await client.put("/v1/sessions")
     assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST", "OPTIONS"}
@@ -127,6 +128,8 @@ async def test_the_instance_is_the_path_as_a_uri(client: httpx2.AsyncClient) -> 
     assert response.json()["instance"] == "/nowhere/%C3%A4%20b%22"
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_an_ids_owner_and_its_absence_are_told_apart_by_nothing(stage: Stage) -> None:
     stranger = await stage.workspace.customer()
     foreign = await stranger.get(f"/v1/sessions/{stage.session_id}")
@@ -169,6 +172,8 @@ async def slowly_posted(folder: Path, *, announced: int, sent: bytes) -> Json:
     return problem
 
 
+@pytest.mark.asvs("15.2.2")
+@pytest.mark.api_top10("API4")
 async def test_a_body_that_does_not_arrive_is_408(tmp_path: Path) -> None:
     problem = await slowly_posted(tmp_path, announced=10, sent=b"{")
     assert (problem["status"], problem["code"]) == (408, "body_timeout")

@@ -91,6 +91,7 @@ async def test_deleting_answers_without_content(stage: Stage) -> None:
 
 @pytest.mark.conformance(74)
 @pytest.mark.parametrize("address", addresses())
+@pytest.mark.asvs("2.2.1", "15.3.3")
 async def test_unknown_query_parameter_is_400_unknown_body_field_is_422(
     kept: Stage, address: str
 ) -> None:
@@ -112,6 +113,7 @@ def test_every_address_that_writes_has_a_good_body() -> None:
     assert writing | {"DELETE /v1/agents/me/second-factor"} == set(BODIES)
 
 
+@pytest.mark.asvs("15.3.7")
 async def test_a_parameter_may_not_be_given_twice(stage: Stage) -> None:
     response = await stage.call("GET /v1/sessions", query="?limit=1&limit=2")
     assert (response.status_code, response.json()["code"]) == (400, "invalid_parameter")
@@ -223,6 +225,7 @@ async def test_options_tells_the_methods(client: httpx2.AsyncClient) -> None:
     assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST", "OPTIONS"}
 
 
+@pytest.mark.asvs("14.3.2")
 async def test_answers_are_not_kept_by_caches(stage: Stage) -> None:
     for address in (SESSION, MESSAGE, "GET /v1/sessions"):
         assert (await stage.call(address)).headers["Cache-Control"] == "no-store"

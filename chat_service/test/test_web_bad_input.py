@@ -37,6 +37,7 @@ def code_of(response: httpx2.Response) -> tuple[int, str]:
 
 @REFUSED_UNREAD
 @pytest.mark.parametrize("address", BODIES)
+@pytest.mark.asvs("2.2.1", "2.2.2")
 async def test_what_is_no_json_is_malformed(stage: Stage, address: str) -> None:
     before = await rows_of(stage.workspace)
     deep = [b"[" * 99_999, b'{"a":' * 19_999, b'{"metadata":' + b"[" * 49_000 + b"]" * 49_000]
@@ -69,6 +70,7 @@ async def test_a_body_larger_than_allowed_is_413(stage: Stage, address: str) -> 
 
 
 @REFUSED_UNREAD
+@pytest.mark.api_top10("API4")
 async def test_a_body_of_unknown_length_is_bounded_too(stage: Stage) -> None:
     async def parts() -> Any:
         for _ in range(20):
@@ -80,6 +82,7 @@ async def test_a_body_of_unknown_length_is_bounded_too(stage: Stage) -> None:
 
 @pytest.mark.parametrize("address", BODIES)
 @pytest.mark.parametrize("value", ["x" * 90_000, "a\0b", "é" * 40_000], ids=["long", "nul", "wide"])
+@pytest.mark.asvs("2.2.1")
 async def test_text_that_cannot_be_kept_is_422(stage: Stage, address: str, value: str) -> None:
     before = await rows_of(stage.workspace)
     for field in text_fields(address):
@@ -159,6 +162,8 @@ PROTECTED = [address for address in addresses() if "/v1/sessions" in address]
 
 
 @pytest.mark.parametrize("value", GARBAGE, ids=range(len(GARBAGE)))
+@pytest.mark.asvs("7.2.1")
+@pytest.mark.api_top10("API2")
 async def test_what_is_no_token_is_401(stage: Stage, value: str) -> None:
     before = await rows_of(stage.workspace)
     headers = {"Authorization": value.encode("latin-1")}

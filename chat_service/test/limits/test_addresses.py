@@ -13,6 +13,7 @@ from chat_service.limits.addresses import network_of
         ("::ffff:192.0.2.1", "192.0.2.1"),
     ],
 )
+@pytest.mark.asvs("2.4.1")
 def test_these_are_one_household(some: str, other: str) -> None:
     assert network_of(some) == network_of(other)
 

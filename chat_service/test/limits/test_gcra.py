@@ -28,6 +28,8 @@ class Bucket:
         return self.tokens
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 @given(WINDOWS, ASKED)
 def test_grants_what_a_bucket_for_each_window_grants(
     windows: list[Window], asked: list[tuple[int, str]]
@@ -77,6 +79,8 @@ def test_who_waits_as_long_as_told_is_granted_and_no_sooner(
             assert (limiter.refusal("key", now + early) is None) is (early >= left.wait)
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 @given(
     st.builds(Window, st.just("w"), st.integers(2, 6), st.integers(1, 40)),
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), max_size=60),
@@ -97,6 +101,8 @@ def test_new_keys_push_out_nobody_who_is_held_more(
         assert len(small) <= 3
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 def test_a_flood_of_keys_is_bounded_and_frees_nobody() -> None:
     limiter = Limiter([window("send", 100, 60)], most=100)
     for _ in range(100):

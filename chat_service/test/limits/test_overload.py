@@ -100,6 +100,8 @@ def hand_in(service: Service, lanes: MessageLanes) -> None:
     extensions["chat_service"] = shared
 
 
+@pytest.mark.asvs("15.2.2")
+@pytest.mark.api_top10("API4")
 async def test_newcomers_go_first_then_customers_and_staff_when_it_is_full(held: Held) -> None:
     customers = f"/v1/inboxes/{held.here.inbox_key}/customers"
     before = await read(held.here.client)
@@ -129,6 +131,8 @@ async def test_a_new_session_of_an_agent_is_no_newcomer(held: Held) -> None:
     await (await other.customer()).start(text=None)
 
 
+@pytest.mark.asvs("15.2.2")
+@pytest.mark.api_top10("API4")
 async def test_the_service_looks_at_its_own_lanes(tmp_path: Path) -> None:
     async with limited(tmp_path, rates=UNBOUNDED, limits=Limits(lane_drafts=1)) as place:
         here = await place.workspace()
@@ -142,6 +146,8 @@ async def test_the_service_looks_at_its_own_lanes(tmp_path: Path) -> None:
         assert 201 in [(await each).status_code for each in sends]
 
 
+@pytest.mark.asvs("15.2.2")
+@pytest.mark.api_top10("API4")
 async def test_a_late_loop_lets_nobody_new_in(tmp_path: Path) -> None:
     # It is never started, so nothing measures; and nobody new gets as far as to its database.
     service = create_app(config_of(f"sqlite:///{tmp_path / 'chat.db'}", tmp_path))

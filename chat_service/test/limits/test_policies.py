@@ -68,6 +68,8 @@ def granted(rates: RateLimits, claim: Claim, most: int = 1_000) -> tuple[int, Ra
 
 
 @pytest.mark.parametrize("row", TABLE)
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 def test_grants_what_the_table_says_and_no_more(row: str) -> None:
     claim, burst, a_second, name = TABLE[row]
     timer = StandingTimer()
@@ -82,6 +84,8 @@ def test_grants_what_the_table_says_and_no_more(row: str) -> None:
     assert granted(rates, claim)[0] == max(1, int(told["retry_after"] * a_second))
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 def test_a_customer_may_send_a_hundred_and_so_many_more_a_minute() -> None:
     timer = StandingTimer()
     rates = RateLimits(Rates(), timer)
@@ -95,6 +99,8 @@ def test_a_customer_may_send_a_hundred_and_so_many_more_a_minute() -> None:
     assert names == {"send", "send-minute"}
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 def test_sessions_that_are_made_up_give_nobody_more() -> None:
     rates = RateLimits(Rates(), StandingTimer())
     sent = 0

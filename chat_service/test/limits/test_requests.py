@@ -50,6 +50,8 @@ def is_limited(address: str) -> bool:
     return said_of(address).limit is not None or not uncounted & who_of(address)
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 async def test_every_answer_of_a_limited_address_tells_what_is_left(here: Workspace) -> None:
     stage = await build_stage(here)
     counted = [address for address in in_turn() if is_limited(address)]
@@ -62,6 +64,8 @@ async def test_every_answer_of_a_limited_address_tells_what_is_left(here: Worksp
         assert "RateLimit" not in (await stage.call(address)).headers
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 async def test_refuses_the_send_beyond_the_burst_and_takes_the_same_later(
     place: Limited, here: Workspace
 ) -> None:
@@ -90,6 +94,8 @@ async def test_refuses_the_send_beyond_the_burst_and_takes_the_same_later(
     assert (await customer.messages(session_id))[-1]["content"]["text"] == "kept"
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 async def test_a_repeat_counts_as_well(here: Workspace) -> None:
     customer = await here.customer()
     session_id = (await customer.start(text=None))["session"]["id"]
@@ -99,6 +105,8 @@ async def test_a_repeat_counts_as_well(here: Workspace) -> None:
     assert answers == [(201, None)] * 20 + [(429, "send")]
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 async def test_what_comes_with_a_start_counts_as_sent(here: Workspace) -> None:
     customer = await here.customer()
 
@@ -110,6 +118,8 @@ async def test_what_comes_with_a_start_counts_as_sent(here: Workspace) -> None:
     assert answers == [(201, None)] + [(200, None)] * 19 + [(429, "send")]
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API6")
 async def test_a_customer_starts_so_many_sessions_a_minute_and_finds_them_as_often_as_he_likes(
     place: Limited, here: Workspace
 ) -> None:
@@ -129,6 +139,8 @@ async def test_a_customer_starts_so_many_sessions_a_minute_and_finds_them_as_oft
     assert await start() == (201, None)
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API6")
 async def test_a_customer_starts_so_many_sessions_a_day(tight: Limited) -> None:
     here = await tight.workspace()
     customer, agent = await here.customer(), await here.agent()
@@ -142,6 +154,8 @@ async def test_a_customer_starts_so_many_sessions_a_day(tight: Limited) -> None:
     assert answers == [(201, None)] * 7 + [(429, "start-day")]
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API6")
 async def test_an_address_brings_so_many_customers_to_an_inbox(tight: Limited) -> None:
     here, there = await tight.workspace(), await tight.workspace()
     path, other = (f"/v1/inboxes/{each.inbox_key}/customers" for each in (here, there))
@@ -154,6 +168,8 @@ async def test_an_address_brings_so_many_customers_to_an_inbox(tight: Limited) -
         assert told(await client.post(path, json={})) == (201, None)
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API6")
 async def test_new_sessions_count_with_new_customers(tight: Limited) -> None:
     here = await tight.workspace()
     people = [await here.customer() for _ in range(2)]
@@ -165,6 +181,8 @@ async def test_new_sessions_count_with_new_customers(tight: Limited) -> None:
     assert told(begun) == (429, "arrival")
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 async def test_an_address_renews_so_many_tokens(tight: Limited) -> None:
     here = await tight.workspace()
     customer = await here.customer()
@@ -174,6 +192,8 @@ async def test_an_address_renews_so_many_tokens(tight: Limited) -> None:
     assert answers == [(200, None)] * 3 + [(429, "identity")]
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 async def test_reads_and_other_writes_have_rates_of_their_own(tight: Limited) -> None:
     here = await tight.workspace()
     agent, other = await here.agent(), await here.agent()

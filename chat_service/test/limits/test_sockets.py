@@ -45,6 +45,8 @@ async def sent_by(socket: Socket, session_id: str, times: int) -> list[Json]:
 
 
 @pytest.mark.conformance(73)
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 async def test_rate_limit_429_has_retry_after_and_ratelimit_fields(
     place: Limited, address: Address
 ) -> None:
@@ -70,6 +72,8 @@ async def test_rate_limit_429_has_retry_after_and_ratelimit_fields(
         assert (await customer.post(path, message())).status_code == 201
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 async def test_signs_of_typing_and_read_marks_count_over_both(
     place: Limited, address: Address
 ) -> None:
@@ -93,6 +97,8 @@ async def test_signs_of_typing_and_read_marks_count_over_both(
     ]
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 async def test_an_address_opens_so_many_sockets_before_it_has_said_who_it_is(
     place: Limited, address: Address
 ) -> None:

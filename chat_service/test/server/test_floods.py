@@ -23,6 +23,8 @@ def memory(service: Service) -> int:
 @pytest.mark.parametrize(
     "data", [frame(BINARY, bytes(60_000)), frame(TEXT) * 10_000], ids=["large", "empty"]
 )
+@pytest.mark.asvs("15.2.2")
+@pytest.mark.api_top10("API4")
 async def test_a_flood_of_messages_nobody_asks_for_is_held_back_and_not_kept(data: bytes) -> None:
     async with running(**NO_WAIT) as service, opened(service.port, "deaf") as peer:
         before = memory(service)
@@ -30,6 +32,8 @@ async def test_a_flood_of_messages_nobody_asks_for_is_held_back_and_not_kept(dat
         assert memory(service) - before < MUCH
 
 
+@pytest.mark.asvs("15.2.2")
+@pytest.mark.api_top10("API4")
 async def test_a_deflate_bomb_is_not_inflated() -> None:
     squeeze = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     bomb = squeeze.compress(bytes(15_000_000)) + squeeze.flush(zlib.Z_SYNC_FLUSH)
@@ -41,6 +45,8 @@ async def test_a_deflate_bomb_is_not_inflated() -> None:
         assert memory(service) - before < MUCH
 
 
+@pytest.mark.asvs("15.2.2")
+@pytest.mark.api_top10("API4")
 async def test_a_flood_of_fragments_is_not_kept() -> None:
     async with running(**NO_WAIT) as service, opened(service.port, "echo") as peer:
         before = memory(service)

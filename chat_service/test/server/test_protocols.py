@@ -45,6 +45,8 @@ HUGE = {
 
 
 @pytest.mark.parametrize("fields", HUGE.values(), ids=HUGE.keys())
+@pytest.mark.asvs("15.2.2")
+@pytest.mark.api_top10("API4")
 async def test_a_huge_head_is_refused_and_the_connection_closed(fields: bytes) -> None:
     app = App()
     async with serving(app, head_bytes=32_768) as server, connected(server) as client:
@@ -65,6 +67,8 @@ async def test_a_huge_target_is_refused_and_the_connection_closed() -> None:
 
 
 @pytest.mark.parametrize("piece", [b"x: %s\r\n" % (b"a" * 1_000), b"a" * 1_000, b"\r\n" * 500])
+@pytest.mark.asvs("15.2.2")
+@pytest.mark.api_top10("API4")
 async def test_a_head_that_goes_on_for_ever_is_not_kept(piece: bytes) -> None:
     app = App()
     async with serving(app, head_bytes=32_768) as server, connected(server) as client:
@@ -142,6 +146,8 @@ async def test_a_silent_or_slow_head_is_cut(begun: bytes) -> None:
         await until(lambda: not server.server_state.connections)
 
 
+@pytest.mark.asvs("15.2.2")
+@pytest.mark.api_top10("API4")
 async def test_a_head_that_comes_byte_by_byte_is_cut() -> None:
     async with serving(App(), head_seconds=0.2) as server, connected(server) as client:
         await client.send(b"GET / HTTP/1.1\r\nx: ")
@@ -220,6 +226,8 @@ async def test_some_requests_may_come_before_their_turn() -> None:
             assert await client.answer() == (200, b"/%d" % number)
 
 
+@pytest.mark.asvs("15.2.2")
+@pytest.mark.api_top10("API4")
 async def test_a_flood_of_requests_ends_the_connection() -> None:
     app = App()
     app.gate.clear()

@@ -79,6 +79,7 @@ STANDARD = [
 
 
 @pytest.mark.parametrize(("value", "address"), STANDARD)
+@pytest.mark.asvs("4.1.3", "15.3.4")
 def test_reads_forwarded_from_its_end(value: str, address: str) -> None:
     assert seen(of(value))[0] == address
 
@@ -100,6 +101,7 @@ OLDER = [
 
 
 @pytest.mark.parametrize(("values", "address"), OLDER)
+@pytest.mark.asvs("4.1.3", "15.3.4")
 def test_reads_x_forwarded_for_from_its_end(values: list[str], address: str) -> None:
     assert seen(older(*values))[0] == address
 
@@ -109,6 +111,8 @@ FORGED = [of(f"for={CLIENT};proto=https"), older(CLIENT), [("X-Forwarded-Proto",
 
 @pytest.mark.parametrize("headers", FORGED)
 @pytest.mark.parametrize("peer", [OTHER, "2001:db8::1", "", None, "nonsense"])
+@pytest.mark.asvs("4.1.3", "15.3.4")
+@pytest.mark.api_top10("API8")
 def test_who_is_not_trusted_changes_nothing(headers: Headers, peer: str | None) -> None:
     assert seen(headers, peer) == (peer, "http")
     assert seen(headers, peer, trusted=[]) == (peer, "http")
@@ -139,6 +143,7 @@ def test_forwarded_counts_where_both_say_the_same_or_it_stands_alone() -> None:
         of("for=_hidden") + older(CLIENT),
     ],
 )
+@pytest.mark.asvs("4.1.3", "15.3.4")
 def test_of_two_that_differ_one_is_forged_and_neither_counts(headers: Headers) -> None:
     assert seen(headers) == (NEAR, "http")
 
@@ -160,6 +165,7 @@ def test_of_two_that_differ_one_is_forged_and_neither_counts(headers: Headers) -
         ([("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Scheme", "https")], "http"),
     ],
 )
+@pytest.mark.asvs("4.1.3")
 def test_the_scheme_is_that_of_the_clients_own_request(headers: Headers, scheme: str) -> None:
     assert seen(headers)[1] == scheme
 
@@ -173,6 +179,7 @@ def test_a_chain_without_end_is_not_followed() -> None:
     assert seen(older(f"{CLIENT}," + ",".join([FAR] * 1_000)))[0] == FAR
 
 
+@pytest.mark.asvs("4.1.3", "15.3.4")
 @given(
     st.text(st.characters(codec="latin-1"), max_size=60) | st.text('for=";,\\ :[]1.', max_size=60)
 )
