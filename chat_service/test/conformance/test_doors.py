@@ -106,6 +106,8 @@ async def test_ticket_is_single_use_and_expires_30s(
         assert await welcome(socket, ticket=late, device_id=DEVICE) == 4501
 
 
+@pytest.mark.asvs("4.4.3")
+@pytest.mark.api_top10("API2")
 async def test_a_ticket_is_worth_nothing_from_another_page_or_device(
     address: Address, workspace: Workspace
 ) -> None:
@@ -190,6 +192,8 @@ async def test_a_bad_frame_ends_its_own_socket_or_is_refused_and_disturbs_nobody
         await calm.until_seq(session_id, sent["seq"])
 
 
+@pytest.mark.asvs("7.2.1")
+@pytest.mark.api_top10("API2")
 async def test_frames_before_the_hello_and_a_token_of_nobody_end_the_socket(
     address: Address, workspace: Workspace, customer: Person
 ) -> None:

@@ -70,6 +70,8 @@ async def by_pages(person: Person, scene: Scene) -> str:
 
 
 @pytest.mark.conformance(57)
+@pytest.mark.asvs("8.2.3", "15.3.1")
+@pytest.mark.api_top10("API3")
 async def test_customer_never_sees_internal_log(address: Address, scene: Scene) -> None:
     customer, session_id = scene.customer, scene.session_id
     async with address.socket(customer) as phone, address.socket(scene.boss) as desk:
@@ -111,6 +113,8 @@ def without_ids(problem: Json) -> Json:
 
 
 @pytest.mark.conformance(59)
+@pytest.mark.asvs("8.2.2", "8.4.1")
+@pytest.mark.api_top10("API1")
 async def test_foreign_session_id_is_404_everywhere(
     address: Address, service: Service, workspace: Workspace
 ) -> None:

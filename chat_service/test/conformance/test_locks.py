@@ -114,6 +114,7 @@ ACTS: dict[str, tuple[Act, list[str]]] = {
 @pytest.mark.conformance("locks_follow_the_one_order")
 @pytest.mark.parametrize("backend", ["postgres"], indirect=True)
 @pytest.mark.parametrize(("act", "wanted"), ACTS.values(), ids=list(ACTS))
+@pytest.mark.asvs("15.4.3")
 async def test_locks_follow_the_one_order(
     workspace: Workspace, scene: Scene, act: Act, wanted: list[str]
 ) -> None:
@@ -126,6 +127,7 @@ async def test_locks_follow_the_one_order(
 
 
 @pytest.mark.parametrize("backend", ["postgres"], indirect=True)
+@pytest.mark.asvs("15.4.3")
 async def test_who_turns_out_to_be_another_is_locked_before_what_is_his(
     workspace: Workspace, scene: Scene
 ) -> None:
@@ -142,6 +144,7 @@ async def test_who_turns_out_to_be_another_is_locked_before_what_is_his(
 
 
 @pytest.mark.parametrize("backend", ["postgres"], indirect=True)
+@pytest.mark.asvs("15.4.3")
 async def test_rows_of_one_table_are_locked_in_the_order_of_their_ids(
     workspace: Workspace, scene: Scene
 ) -> None:

@@ -50,6 +50,7 @@ async def test_a_change_is_seen_when_its_block_has_ended(service: Service) -> No
     assert await count(service, slug) == 1
 
 
+@pytest.mark.asvs("2.3.3")
 async def test_a_block_that_fails_changes_nothing(service: Service) -> None:
     slug = unique()
     with pytest.raises(Broken):
@@ -60,6 +61,7 @@ async def test_a_block_that_fails_changes_nothing(service: Service) -> None:
     assert await count(service, slug) == 0
 
 
+@pytest.mark.asvs("2.3.3")
 async def test_a_block_that_is_cancelled_changes_nothing(service: Service) -> None:
     slug, entered = unique(), asyncio.Event()
 

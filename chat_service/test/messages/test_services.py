@@ -59,6 +59,8 @@ async def test_the_same_words_again_change_nothing(workspace: Workspace) -> None
     assert await types(customer, sent["session_id"]) == ["message.created"]
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_only_the_author_edits(workspace: Workspace) -> None:
     customer, boss = await workspace.customer(), await workspace.agent(Role.ADMIN)
     session_id = await empty_session(customer)
@@ -221,6 +223,8 @@ async def test_changes_of_a_note_are_for_staff_alone(workspace: Workspace) -> No
     ]
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_a_change_in_a_session_one_may_not_see_is_not_found(workspace: Workspace) -> None:
     customer, stranger = await workspace.customer(), await workspace.customer()
     sent = await said(customer, await empty_session(customer))

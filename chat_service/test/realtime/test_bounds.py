@@ -34,6 +34,7 @@ async def ask(address: Address, person: Person, path: str, accept: str) -> httpx
         return await http.get(f"http://{address.place}{path}", headers=headers)
 
 
+@pytest.mark.api_top10("API4")
 async def test_of_many_sockets_that_do_not_leave_the_newest_stay(workspace: Workspace) -> None:
     """Those that are told of it still stand there while their goodbye waits to be read."""
     customer = await workspace.customer()
@@ -72,6 +73,7 @@ async def test_streams_are_no_sockets(database_url: str, tmp_path: Path) -> None
     ["/v1/sessions/{}/events?after_seq=1", "/v1/sessions/changes?limit=9"],
     ids=["session", "list"],
 )
+@pytest.mark.api_top10("API4")
 async def test_a_stream_or_poll_too_many_is_refused_and_no_other_ended(
     database_url: str, tmp_path: Path, path: str, accept: str, query: str
 ) -> None:

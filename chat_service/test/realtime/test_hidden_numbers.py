@@ -43,6 +43,8 @@ async def streamed(address: Address, person: Person, session_id: str, upto: str)
 
 
 @pytest.mark.conformance("no_customer_frame_page_header_etag_cursor_or_error_holds_a_staff_seq")
+@pytest.mark.asvs("8.2.3", "15.3.1")
+@pytest.mark.api_top10("API3")
 async def test_no_customer_frame_page_header_etag_cursor_or_error_holds_a_staff_seq(
     address: Address, workspace: Workspace
 ) -> None:

@@ -17,6 +17,8 @@ async def site(workspace: Workspace) -> Site:
     return await site_of(workspace)
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_two_customers_with_tokens_swapped_open_nothing_of_each_other(
     address: Address, site: Site, workspace: Workspace
 ) -> None:
@@ -48,6 +50,7 @@ async def test_two_customers_with_tokens_swapped_open_nothing_of_each_other(
         assert (await person.get("/v1/customers/me")).json()["customer"]["id"] == person.id
 
 
+@pytest.mark.asvs("8.3.2")
 async def test_a_change_of_identity_closes_the_sockets_and_streams_of_before(
     address: Address, site: Site, workspace: Workspace
 ) -> None:
@@ -74,6 +77,7 @@ async def test_a_change_of_identity_closes_the_sockets_and_streams_of_before(
         session_id = await waiting(visitor)
 
 
+@pytest.mark.asvs("7.4.2", "8.3.2")
 async def test_a_blocked_customer_is_cut_off_everywhere_and_told_so(
     address: Address, site: Site, workspace: Workspace
 ) -> None:

@@ -24,6 +24,7 @@ async def renewed(socket: Socket, **by: Any) -> Json:
     return await socket.ask("auth", **by)
 
 
+@pytest.mark.asvs("7.4.1")
 async def test_a_socket_goes_on_by_a_new_token_of_its_caller(
     address: Address, workspace: Workspace
 ) -> None:
@@ -39,6 +40,8 @@ async def test_a_socket_goes_on_by_a_new_token_of_its_caller(
         assert await socket.closed() == 4506
 
 
+@pytest.mark.asvs("4.4.3")
+@pytest.mark.api_top10("API2")
 async def test_a_socket_of_one_caller_never_becomes_anothers(
     address: Address, workspace: Workspace, other_workspace: Workspace
 ) -> None:
@@ -56,6 +59,7 @@ async def test_a_socket_of_one_caller_never_becomes_anothers(
     assert workspace.service.hub.connected.total() == 0
 
 
+@pytest.mark.asvs("7.2.1")
 async def test_a_token_that_is_none_ends_the_socket_that_asks_to_go_on_by_it(
     address: Address, workspace: Workspace
 ) -> None:
@@ -65,6 +69,7 @@ async def test_a_token_that_is_none_ends_the_socket_that_asks_to_go_on_by_it(
         assert await socket.closed() == 4501
 
 
+@pytest.mark.asvs("4.4.3")
 async def test_a_console_goes_on_by_a_ticket_of_its_device(
     address: Address, workspace: Workspace
 ) -> None:
@@ -104,6 +109,7 @@ async def test_nothing_of_the_log_follows_the_moment_a_right_has_ended(
     assert '"code":4506' in said[-1]
 
 
+@pytest.mark.asvs("8.3.2")
 async def test_who_lost_his_right_in_a_log_that_was_set_back_is_found(
     address: Address, workspace: Workspace
 ) -> None:
@@ -126,6 +132,7 @@ async def ends_soon(workspace: Workspace, key: Person) -> None:
     await revoke(workspace, key, expires_at=utc_now() + timedelta(seconds=1))
 
 
+@pytest.mark.asvs("7.4.1")
 async def test_a_token_that_ends_closes_its_socket_however_busy_that_is(
     address: Address, workspace: Workspace
 ) -> None:
@@ -146,6 +153,7 @@ async def test_a_token_that_ends_closes_its_socket_however_busy_that_is(
         await asyncio.wait([talking])
 
 
+@pytest.mark.asvs("7.4.1")
 async def test_a_socket_that_goes_on_by_a_token_that_ends_sooner_ends_with_that(
     address: Address, workspace: Workspace
 ) -> None:

@@ -51,6 +51,8 @@ def numbers(value: Any) -> list[int]:
     return [value] if isinstance(value, int) and not isinstance(value, bool) else []
 
 
+@pytest.mark.asvs("8.2.3", "15.3.1")
+@pytest.mark.api_top10("API3")
 def test_a_customer_is_shown_two_marks_and_no_id() -> None:
     shown = for_customers(rows(), {})
     assert shown["read_states"] == {

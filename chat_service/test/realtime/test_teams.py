@@ -66,6 +66,8 @@ async def cast(workspace: Workspace) -> Cast:
     return Cast(boss, bob, eve, customer, team_id, session_id)
 
 
+@pytest.mark.asvs("8.3.2")
+@pytest.mark.api_top10("API1")
 async def test_who_may_see_a_session_no_more_is_told_nothing_that_follows(
     address: Address, cast: Cast
 ) -> None:
@@ -83,6 +85,7 @@ async def test_who_may_see_a_session_no_more_is_told_nothing_that_follows(
     assert "only for others" not in str([socket.events, socket.heard])
 
 
+@pytest.mark.asvs("8.3.2")
 async def test_who_held_a_session_and_may_not_see_what_waits_loses_it(
     address: Address, workspace: Workspace
 ) -> None:
@@ -98,6 +101,7 @@ async def test_who_held_a_session_and_may_not_see_what_waits_loses_it(
         await socket.until("unsubscribed")
 
 
+@pytest.mark.asvs("8.3.2")
 async def test_a_stream_of_a_session_ends_where_it_leaves_the_team(
     workspace: Workspace, cast: Cast
 ) -> None:
@@ -110,6 +114,8 @@ async def test_a_stream_of_a_session_ends_where_it_leaves_the_team(
 
 @pytest.mark.parametrize("door", ["socket", "stream", "poll"])
 @pytest.mark.parametrize("what", ["team", "role"])
+@pytest.mark.asvs("8.3.2")
+@pytest.mark.api_top10("API1")
 async def test_other_rights_end_what_lasts_and_sign_nobody_out(
     workspace: Workspace, address: Address, what: str, door: str
 ) -> None:
@@ -200,6 +206,7 @@ async def test_the_python_client_goes_on_by_itself(address: Address, cast: Cast)
 
 
 @pytest.mark.conformance(54)
+@pytest.mark.asvs("8.3.2")
 async def test_a_session_that_leaves_the_team_is_removed(workspace: Workspace, cast: Cast) -> None:
     theirs = await new_team(cast.boss, cast.eve)
     for view in ("team", "all"):
@@ -245,6 +252,8 @@ async def test_counts_follow_teams_and_count_nothing_twice(
 
 
 @pytest.mark.conformance(54)
+@pytest.mark.asvs("8.3.2")
+@pytest.mark.api_top10("API1")
 async def test_the_list_of_a_former_member_is_begun_anew_and_lacks_what_he_lost(
     workspace: Workspace, cast: Cast
 ) -> None:
@@ -285,6 +294,7 @@ async def test_a_new_member_sees_what_his_team_had_before(workspace: Workspace, 
         assert (await shown.subscribe(socket))["resumed"] is True
 
 
+@pytest.mark.asvs("8.3.2")
 async def test_what_is_remembered_of_a_caller_decides_no_list(
     workspace: Workspace, cast: Cast
 ) -> None:
@@ -327,6 +337,8 @@ async def test_a_reader_of_changes_whose_rights_change_lists_again(
         assert cast.session_id not in await stream.rest()
 
 
+@pytest.mark.asvs("8.3.2")
+@pytest.mark.api_top10("API1")
 async def test_a_hello_and_a_list_go_by_no_remembered_rights(
     workspace: Workspace, cast: Cast, turning_clock: TurningClock
 ) -> None:

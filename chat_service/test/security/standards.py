@@ -104,6 +104,7 @@ ASVS: Final = {
     "15.3.7": "a parameter is given once, in one spelling",
     "15.4.1": "what is shared is made and changed safely",
     "15.4.2": "nothing comes between a check and what depends on it",
+    "15.4.3": "locks are taken in one order",
     "16.2.1": "entries tell when, where, who and what",
     "16.2.5": "secrets are not logged",
     "16.3.1": "signing in and being refused are logged",

@@ -97,6 +97,8 @@ async def test_it_waits_since_the_customer_does(workspace: Workspace) -> None:
 OF_AGENTS = [each for each in addresses() if Who.AGENT in who_of(each) and each not in OFF]
 
 
+@pytest.mark.asvs("7.4.2")
+@pytest.mark.api_top10("API2")
 async def test_a_deactivated_agent_can_do_nothing_at_all(workspace: Workspace) -> None:
     stage = await build_stage(workspace)
     bob = await workspace.agent(Role.ADMIN)
@@ -115,6 +117,8 @@ async def test_a_deactivated_agent_can_do_nothing_at_all(workspace: Workspace) -
     assert ticket
 
 
+@pytest.mark.asvs("7.4.2", "15.4.2")
+@pytest.mark.api_top10("API2")
 async def test_nothing_succeeds_after_the_answer_whatever_was_under_way(
     workspace: Workspace,
 ) -> None:
@@ -152,6 +156,7 @@ async def test_nothing_succeeds_after_the_answer_whatever_was_under_way(
 
 @pytest.mark.conformance("locks_follow_the_one_order")
 @pytest.mark.parametrize("backend", ["postgres"], indirect=True)
+@pytest.mark.asvs("15.4.3")
 async def test_sessions_are_locked_before_agents(workspace: Workspace) -> None:
     owner, bob = await workspace.agent(Role.OWNER), await workspace.agent()
     await held_by(workspace, bob)
@@ -161,6 +166,7 @@ async def test_sessions_are_locked_before_agents(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("backend", ["postgres"], indirect=True)
+@pytest.mark.asvs("15.4.2")
 async def test_a_session_given_between_the_locks_is_not_left_behind(workspace: Workspace) -> None:
     """Whoever gives it holds the agent's lock, for which the deactivation waits."""
     owner, bob = await workspace.agent(Role.OWNER), await workspace.agent()

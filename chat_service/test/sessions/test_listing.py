@@ -122,6 +122,8 @@ async def test_an_agent_lists_what_he_may_see_whatever_the_filter(workspace: Wor
     assert await list_ids(bob, assignee_id=admin.id) == []
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_a_customer_lists_own_sessions_only(workspace: Workspace) -> None:
     ada, carl = await workspace.customer("Ada"), await workspace.customer("Carl")
     own = await start(ada)
@@ -144,6 +146,8 @@ async def test_a_customer_lists_own_sessions_only(workspace: Workspace) -> None:
         {"sort": "waiting_since"},
     ],
 )
+@pytest.mark.asvs("8.2.3")
+@pytest.mark.api_top10("API3")
 async def test_customers_may_not_filter_or_sort_by_staff_fields(
     workspace: Workspace, params: dict[str, str]
 ) -> None:

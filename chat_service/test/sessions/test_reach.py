@@ -72,6 +72,8 @@ async def rows_of(workspace: Workspace) -> Sequence[Row[Any]]:
         return (await db.execute(query)).all()
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_values_and_sql_and_the_list_say_the_same_of_each_view(workspace: Workspace) -> None:
     seen = []
     for person in await fill(workspace):
@@ -106,6 +108,7 @@ async def test_values_and_sql_and_the_list_say_the_same_of_each_view(workspace: 
 
 
 @pytest.mark.parametrize("of_team", [0, 1_000])
+@pytest.mark.api_top10("API4")
 async def test_counts_stop_at_1_000(workspace: Workspace, of_team: int) -> None:
     customer, boss, member = (
         await workspace.customer(),
@@ -130,6 +133,8 @@ async def test_counts_stop_at_1_000(workspace: Workspace, of_team: int) -> None:
             assert [counts.of(reach) for reach in reaches] == [0, of_team, 1_000, 1_000]
 
 
+@pytest.mark.asvs("8.4.1")
+@pytest.mark.api_top10("API1")
 async def test_other_workspaces_are_out_of_reach(workspace: Workspace) -> None:
     await (await workspace.customer()).start()
     admin = await caller_of(workspace, await workspace.agent(Role.ADMIN))

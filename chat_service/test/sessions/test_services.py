@@ -51,6 +51,7 @@ async def test_a_repeated_claim_changes_nothing(workspace: Workspace) -> None:
 
 
 @pytest.mark.conformance(56)
+@pytest.mark.asvs("2.3.4", "15.4.2")
 async def test_two_agents_claim_one_session_one_wins_409(workspace: Workspace) -> None:
     agents = [await workspace.agent() for _ in range(4)]
     session_id = await waiting(await workspace.customer())

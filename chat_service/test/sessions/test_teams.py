@@ -21,6 +21,8 @@ async def listed(person: Person, **params: str) -> set[str]:
     return {session["id"] for session in response.json()["data"]}
 
 
+@pytest.mark.asvs("8.2.3")
+@pytest.mark.api_top10("API3")
 async def test_a_session_is_given_to_a_team_and_back(workspace: Workspace) -> None:
     boss, customer = await workspace.agent(Role.ADMIN), await workspace.customer()
     sales, billing, session_id = (
@@ -42,6 +44,8 @@ async def test_a_session_is_given_to_a_team_and_back(workspace: Workspace) -> No
     assert "team" not in str([before, await customer.events(session_id)])
 
 
+@pytest.mark.asvs("8.2.3")
+@pytest.mark.api_top10("API3")
 async def test_what_a_customer_sees_of_a_change_names_no_team(workspace: Workspace) -> None:
     boss, customer = await workspace.agent(Role.ADMIN), await workspace.customer()
     session_id, team_id = await waiting(customer), await new_team(boss)
@@ -52,6 +56,8 @@ async def test_what_a_customer_sees_of_a_change_names_no_team(workspace: Workspa
     assert team_id not in str(await customer.events(session_id))
 
 
+@pytest.mark.asvs("8.2.3")
+@pytest.mark.api_top10("API3")
 async def test_staff_start_a_session_for_a_team_and_customers_do_not(workspace: Workspace) -> None:
     boss, key, customer = (
         await workspace.agent(Role.ADMIN),
@@ -67,6 +73,8 @@ async def test_staff_start_a_session_for_a_team_and_customers_do_not(workspace: 
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
 
 
+@pytest.mark.asvs("8.4.1")
+@pytest.mark.api_top10("API1")
 async def test_a_team_that_does_not_exist_is_no_team(workspace: Workspace) -> None:
     elsewhere = await build_workspace(workspace.service, workspace.client)
     boss, customer = await workspace.agent(Role.ADMIN), await workspace.customer()
@@ -121,6 +129,8 @@ async def asked(stage: Stage, person: Person, address: str) -> httpx2.Response:
 
 
 @pytest.mark.parametrize("address", IN_SESSION)
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_a_teams_session_is_there_for_its_members_and_for_nobody_else(
     stage: Stage, address: str
 ) -> None:
@@ -138,6 +148,8 @@ async def test_a_teams_session_is_there_for_its_members_and_for_nobody_else(
         assert [answer.status_code for answer in answers] == [200, 200]
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_membership_alone_opens_nothing(stage: Stage) -> None:
     blind = await agent_with(stage.workspace, stage.agent, P.SESSIONS_WRITE, P.MESSAGES_WRITE)
     await put_in(stage.agent, stage.team_id, [blind])
@@ -145,6 +157,8 @@ async def test_membership_alone_opens_nothing(stage: Stage) -> None:
     assert await listed(blind) == await listed(blind, view="team") == set()
 
 
+@pytest.mark.asvs("8.3.2")
+@pytest.mark.api_top10("API1")
 async def test_what_a_member_saw_is_gone_with_his_membership(stage: Stage) -> None:
     bob = await stage.workspace.agent()
     path = f"/v1/sessions/{stage.session_id}"

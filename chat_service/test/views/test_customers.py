@@ -19,6 +19,8 @@ SEQ, VERSION, POS = 73_400_000, 86_500_000, 91_200_000
 STAFF_NUMBER = re.compile(r"(?<![0-9a-fA-F])(7340|8650|9120)\d{4}(?![0-9a-fA-F])")
 
 
+@pytest.mark.asvs("8.2.3", "15.3.1")
+@pytest.mark.api_top10("API3")
 async def test_of_staff_a_customer_knows_who_wrote_to_him_and_no_more(
     workspace: Workspace,
 ) -> None:
@@ -199,6 +201,8 @@ async def test_a_customer_never_reads_that_a_session_rests(
 CANARIES = {"tag": "canary-tag", "key": "canary_key", "note": "canary note", "meta": "canary_meta"}
 
 
+@pytest.mark.asvs("8.2.3", "15.3.1")
+@pytest.mark.api_top10("API3")
 async def test_a_customer_reads_no_word_that_is_internal(workspace: Workspace) -> None:
     admin, customer = await workspace.agent(Role.ADMIN), await workspace.customer()
     key = await workspace.key()

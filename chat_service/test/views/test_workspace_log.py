@@ -225,6 +225,8 @@ async def test_a_log_in_which_nothing_more_happened_keeps_its_cursor(
     assert [event["type"] for event in found["data"]] == ["session.created", "message.created"]
 
 
+@pytest.mark.asvs("8.4.1")
+@pytest.mark.api_top10("API1")
 async def test_the_log_is_the_workspaces_own(workspace: Workspace, key: Person) -> None:
     elsewhere = await build_workspace(workspace.service, workspace.client)
     await everything_happens(elsewhere)
@@ -236,6 +238,8 @@ async def test_the_log_is_the_workspaces_own(workspace: Workspace, key: Person) 
     assert await refusal(key, "/v1/events", after=first) == (409, "cursor_mismatch")
 
 
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5")
 async def test_only_a_key_that_may_read_all_reads_the_log(workspace: Workspace) -> None:
     narrow = await workspace.key(set(Permission) - {Permission.SESSIONS_READ_ALL})
     people = [narrow, await workspace.agent(Role.OWNER), await workspace.customer()]
