@@ -82,7 +82,7 @@ async def snapshot(stage: Stage) -> Snapshot:
 
 
 @pytest.mark.asvs("3.3.1", "3.3.2", "3.3.3", "3.3.4")
-@pytest.mark.asvs("3.4.1", "3.4.3", "3.4.4", "3.4.5", "3.4.6", "3.4.8", "3.5.8")
+@pytest.mark.asvs("3.2.1", "3.4.1", "3.4.3", "3.4.4", "3.4.5", "3.4.6", "3.4.8", "3.5.8", "14.3.2")
 @pytest.mark.api_top10("API8")
 @ONCE
 async def test_every_answer_has_the_headers_of_the_file(service: Service) -> None:

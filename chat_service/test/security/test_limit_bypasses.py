@@ -83,6 +83,8 @@ async def use_up(client: httpx2.AsyncClient, path: str, body: object) -> None:
 
 
 @pytest.mark.parametrize("kind", ["arrival", "identity"])
+@pytest.mark.asvs("2.4.1", "15.3.4")
+@pytest.mark.api_top10("API4", "API6")
 async def test_an_address_is_counted_however_it_is_dressed(place: Limited, kind: str) -> None:
     here = await place.workspace()
     path, body = f"/v1/inboxes/{here.inbox_key}/customers", {}
@@ -102,6 +104,8 @@ async def test_an_address_is_counted_however_it_is_dressed(place: Limited, kind:
         assert (await neighbour.post(path, json=body)).is_success
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4", "API6")
 async def test_a_key_of_an_inbox_spelt_otherwise_is_that_inbox(place: Limited) -> None:
     here = await place.workspace()
     path = f"/v1/inboxes/{here.inbox_key}/customers"
@@ -117,6 +121,8 @@ async def test_a_key_of_an_inbox_spelt_otherwise_is_that_inbox(place: Limited) -
             assert gives_nothing(await client.post(f"/v1/inboxes/{key}/customers", json={})), key
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4", "API6")
 async def test_an_ipv4_address_in_other_clothes_is_the_same(place: Limited) -> None:
     here = await place.workspace()
     path = f"/v1/inboxes/{here.inbox_key}/customers"
@@ -125,6 +131,8 @@ async def test_an_ipv4_address_in_other_clothes_is_the_same(place: Limited) -> N
         assert told(await dressed.post(path, json={})) == (429, "arrival")
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 async def test_a_caller_is_counted_whatever_he_sends_from_wherever(
     place: Limited, address: Address
 ) -> None:
@@ -150,6 +158,8 @@ async def test_a_caller_is_counted_whatever_he_sends_from_wherever(
             assert (await socket.send(spelt))["problem"]["policy"] == "send"
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 async def test_a_second_login_gives_an_agent_no_more(place: Limited) -> None:
     here = await place.workspace()
     agent, customer = await here.agent(), await here.customer()
@@ -165,6 +175,8 @@ async def test_a_second_login_gives_an_agent_no_more(place: Limited) -> None:
     assert answers == [(201, None)] * BURST + [(429, "send")]
 
 
+@pytest.mark.asvs("2.4.1")
+@pytest.mark.api_top10("API4")
 async def test_reads_are_counted_together_whatever_is_read(place: Limited) -> None:
     here = await place.workspace()
     agent = await here.agent()
@@ -174,6 +186,8 @@ async def test_reads_are_counted_together_whatever_is_read(place: Limited) -> No
         assert (await agent.call(method, path)).status_code == 429
 
 
+@pytest.mark.asvs("2.4.1", "15.3.4")
+@pytest.mark.api_top10("API4")
 async def test_the_door_of_the_sockets_is_not_fooled(place: Limited, address: Address) -> None:
     place.timer.pass_by(60)
     for _ in range(BURST):

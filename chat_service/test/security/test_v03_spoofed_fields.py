@@ -56,6 +56,8 @@ async def test_a_field_of_the_server_is_refused_in_every_body(stage: Stage, fiel
 
 @limited_to("sqlite")
 @pytest.mark.parametrize("field", OWNED)
+@pytest.mark.asvs("15.3.3")
+@pytest.mark.api_top10("API3")
 async def test_a_first_message_does_not_set_it_either(stage: Stage, field: str) -> None:
     before = await rows_of(stage.workspace)
     body = BODIES["POST /v1/sessions"](stage)
@@ -67,6 +69,8 @@ async def test_a_first_message_does_not_set_it_either(stage: Stage, field: str) 
 
 
 @pytest.mark.parametrize("fields", [{"visibility": "internal"}, {"metadata": {"a": 1}}])
+@pytest.mark.asvs("8.2.3")
+@pytest.mark.api_top10("API3")
 async def test_a_customer_writes_no_note(stage: Stage, fields: Any) -> None:
     before = await rows_of(stage.workspace)
     sent = await stage.customer.send(stage.session_id, **fields)

@@ -19,7 +19,7 @@ VALUES = ["null", "{}", "[]", "true", "1e400", "1" + "0" * 400, "-1", "1.5", '["
 
 @limited_to("sqlite")
 @pytest.mark.parametrize("address", BODIES)
-@pytest.mark.asvs("2.2.1", "2.2.2")
+@pytest.mark.asvs("2.2.1", "2.2.2", "15.3.5")
 async def test_another_type_in_place_of_text_is_422(stage: Stage, address: str) -> None:
     before = await rows_of(stage.workspace)
     for field in text_fields(address):
@@ -39,6 +39,7 @@ def test_there_is_text_in_most_bodies() -> None:
 @limited_to("sqlite")
 @pytest.mark.parametrize("address", [one for one in addresses() if one.startswith("GET /v1")])
 @pytest.mark.parametrize("name", ["limit[]", "limit[$gt]", "limit.0", "LIMIT"])
+@pytest.mark.asvs("15.3.7")
 async def test_a_parameter_has_one_spelling(stage: Stage, address: str, name: str) -> None:
     response = await stage.call(address, query=f"?{name}=1")
     assert (response.status_code, response.json()["code"]) == (400, "unknown_parameter")

@@ -50,6 +50,8 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.asvs("7.2.3", "11.5.1")
+@pytest.mark.api_top10("API2")
 def test_ten_thousand_of_them_have_nothing_in_common(source: str) -> None:
     found = list(SOURCES[source]())
     assert len(set(found)) == MANY
@@ -73,6 +75,8 @@ def _shared(one: str, other: str) -> int:
     return next((place for place, (a, b) in enumerate(zip(one, other)) if a != b), len(one))
 
 
+@pytest.mark.asvs("7.2.3", "11.5.1")
+@pytest.mark.api_top10("API2")
 async def test_what_is_handed_out_has_as_many_bits(workspace: Workspace) -> None:
     manager, customer = await workspace.key(), await workspace.customer()
     made = (await manager.post(keys_path(workspace), {"algorithm": "HS256"})).json()
@@ -91,6 +95,8 @@ async def test_what_is_handed_out_has_as_many_bits(workspace: Workspace) -> None
     }
 
 
+@pytest.mark.asvs("7.2.1")
+@pytest.mark.api_top10("API2")
 async def test_an_id_that_shows_its_time_opens_nothing_alone(workspace: Workspace) -> None:
     """Ids are no secrets: a token with everything right but its secret is none."""
     customer, agent = await workspace.customer(), await workspace.agent()

@@ -83,6 +83,8 @@ def without_ids(answer: httpx2.Response) -> Json:
     return {name: value for name, value in answer.json().items() if name != "request_id"}
 
 
+@pytest.mark.asvs("6.8.2", "9.1.2", "9.1.3", "16.3.1")
+@pytest.mark.api_top10("API2")
 async def test_every_forged_token_is_refused_with_the_same_words(
     site: Site, workspace: Workspace
 ) -> None:
@@ -116,6 +118,8 @@ async def refusals(workspace: Workspace) -> int:
         return int(await db.scalar(query) or 0)
 
 
+@pytest.mark.asvs("9.1.2")
+@pytest.mark.api_top10("API2")
 async def test_a_pair_of_keys_is_as_good_and_its_public_key_signs_nothing(
     workspace: Workspace,
 ) -> None:
@@ -127,6 +131,7 @@ async def test_a_pair_of_keys_is_as_good_and_its_public_key_signs_nothing(
         assert (await show(workspace, confused.token(header=header))).status_code == 422
 
 
+@pytest.mark.api_top10("API2")
 async def test_a_token_belongs_to_the_first_device_that_shows_it(
     site: Site, workspace: Workspace
 ) -> None:
@@ -140,6 +145,8 @@ async def test_a_token_belongs_to_the_first_device_that_shows_it(
     assert (await show(workspace, token)).json()["customer"] == first.json()["customer"]
 
 
+@pytest.mark.asvs("15.4.2")
+@pytest.mark.api_top10("API2")
 async def test_of_many_devices_that_show_one_token_at_once_one_is_believed(
     site: Site, workspace: Workspace
 ) -> None:
@@ -150,6 +157,8 @@ async def test_of_many_devices_that_show_one_token_at_once_one_is_believed(
     assert sorted(answer.status_code for answer in answers) == [201, *[422] * 7]
 
 
+@pytest.mark.asvs("9.2.1")
+@pytest.mark.api_top10("API2")
 async def test_a_token_is_believed_until_its_time_has_passed_and_its_trace_goes_then(
     site: Site, workspace: Workspace, clock: TurningClock
 ) -> None:
@@ -166,6 +175,8 @@ async def test_a_token_is_believed_until_its_time_has_passed_and_its_trace_goes_
         assert await db.scalar(query) == 1
 
 
+@pytest.mark.asvs("7.2.4")
+@pytest.mark.api_top10("API2")
 async def test_a_switch_of_identity_makes_new_tokens_and_ends_the_old(
     site: Site, workspace: Workspace
 ) -> None:
@@ -180,6 +191,8 @@ async def test_a_switch_of_identity_makes_new_tokens_and_ends_the_old(
     assert (await steps[-1].get("/v1/sessions")).status_code == 200
 
 
+@pytest.mark.asvs("7.4.1")
+@pytest.mark.api_top10("API2")
 async def test_signing_out_ends_what_an_identity_opened(site: Site, workspace: Workspace) -> None:
     ada = await identified(site)
     session_id = await waiting(ada)
@@ -190,6 +203,7 @@ async def test_signing_out_ends_what_an_identity_opened(site: Site, workspace: W
     assert (await visitor.get(f"/v1/sessions/{session_id}")).status_code == 404
 
 
+@pytest.mark.api_top10("API2")
 async def test_a_refresh_token_is_of_no_use_on_another_device(site: Site) -> None:
     ada = await identified(site)
     body: dict[str, Any] = {"refresh_token": ada.details["refresh_token"]}
@@ -201,6 +215,7 @@ async def test_a_refresh_token_is_of_no_use_on_another_device(site: Site) -> Non
     assert (await ada.get("/v1/sessions")).status_code == 200
 
 
+@pytest.mark.api_top10("API2")
 async def test_a_stolen_old_token_on_another_device_ends_nothing(workspace: Workspace) -> None:
     path = f"/v1/inboxes/{workspace.inbox_key}/customers"
     begun = (await workspace.client.post(path, json={"device_id": DEVICE})).json()
@@ -215,6 +230,7 @@ async def test_a_stolen_old_token_on_another_device_ends_nothing(workspace: Work
         assert (await workspace.client.post("/v1/auth/token", json=body)).status_code == wanted
 
 
+@pytest.mark.asvs("6.8.1", "8.4.1")
 async def test_the_same_user_of_two_sites_is_two_customers(
     workspace: Workspace, site: Site
 ) -> None:

@@ -40,6 +40,8 @@ async def claims(workspace: Workspace, **body: Any) -> Person:
 
 
 @pytest.mark.parametrize("body", CLAIMS)
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_a_claimed_email_opens_no_history(
     workspace: Workspace, ada: Person, body: dict[str, Any]
 ) -> None:
@@ -60,6 +62,8 @@ async def test_staff_are_shown_that_it_is_claimed(
         assert (seen["verified"], seen["email_verified"]) == (verified, verified)
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_an_email_typed_later_opens_nothing_either(workspace: Workspace, ada: Person) -> None:
     session_id, eve = await waiting(ada), await workspace.customer()
     changed = await eve.call("PATCH", "/v1/customers/me", json={"email": EMAIL})
@@ -67,6 +71,8 @@ async def test_an_email_typed_later_opens_nothing_either(workspace: Workspace, a
     assert (await eve.get(f"/v1/sessions/{session_id}")).status_code == 404
 
 
+@pytest.mark.asvs("15.3.3")
+@pytest.mark.api_top10("API3")
 async def test_an_id_cannot_be_claimed_at_all(workspace: Workspace, ada: Person) -> None:
     path = f"/v1/inboxes/{workspace.inbox_key}/customers"
     for body in (
@@ -82,6 +88,7 @@ async def test_an_id_cannot_be_claimed_at_all(workspace: Workspace, ada: Person)
         assert (await eve.call("PATCH", "/v1/customers/me", json=body)).status_code == 422
 
 
+@pytest.mark.api_top10("API2")
 async def test_who_shows_the_right_email_in_his_profile_is_not_who_the_token_says(
     workspace: Workspace, site: Site, ada: Person
 ) -> None:
@@ -91,6 +98,8 @@ async def test_who_shows_the_right_email_in_his_profile_is_not_who_the_token_say
     assert (eve["verified"], eve["email_verified"]) == (True, False)
 
 
+@pytest.mark.asvs("8.2.2")
+@pytest.mark.api_top10("API1")
 async def test_two_customers_may_have_one_email_and_nothing_in_common(
     workspace: Workspace, site: Site, ada: Person
 ) -> None:
@@ -100,6 +109,8 @@ async def test_two_customers_may_have_one_email_and_nothing_in_common(
     assert (await eve.get(f"/v1/sessions/{session_id}")).status_code == 404
 
 
+@pytest.mark.asvs("8.2.3")
+@pytest.mark.api_top10("API3")
 async def test_a_verified_email_is_the_sites_to_change(workspace: Workspace, ada: Person) -> None:
     bob = await workspace.agent()
     for person, path in ((ada, "/v1/customers/me"), (bob, f"/v1/customers/{ada.id}")):

@@ -39,6 +39,8 @@ async def by_password(place: Place, agent: Person) -> int:
 
 
 @pytest.mark.parametrize("verified", [True, False, None, "true"])
+@pytest.mark.asvs("10.5.2")
+@pytest.mark.api_top10("API2", "API10")
 async def test_an_unknown_account_with_the_email_of_an_agent_opens_nothing(
     place: Place, verified: object
 ) -> None:
@@ -54,6 +56,8 @@ async def test_an_unknown_account_with_the_email_of_an_agent_opens_nothing(
     assert await rows_of(place.workspace) == before
 
 
+@pytest.mark.asvs("6.8.1", "10.5.2")
+@pytest.mark.api_top10("API2")
 async def test_the_same_subject_of_another_issuer_is_somebody_else(place: Place) -> None:
     bob = await place.linked("bob")
     place.provider.claims = {"iss": "https://evil.example"}
@@ -62,6 +66,8 @@ async def test_the_same_subject_of_another_issuer_is_somebody_else(place: Place)
     assert signed_in(await place.go("bob"), place.workspace.client).id == bob.id
 
 
+@pytest.mark.asvs("7.4.3")
+@pytest.mark.api_top10("API2")
 async def test_linking_ends_every_other_login(place: Place) -> None:
     bob, colleague = await place.workspace.agent(), await place.workspace.agent()
     await place.linked("colleague")
@@ -93,6 +99,8 @@ async def test_signing_in_drops_no_password_whatever_the_body_says(place: Place)
     assert await by_password(place, bob) == 200
 
 
+@pytest.mark.asvs("10.1.2")
+@pytest.mark.api_top10("API2")
 async def test_a_way_that_one_began_links_nothing_to_another(place: Place) -> None:
     """Else a page would link the account of an attacker to whoever opens it."""
     bob, eve = await place.workspace.agent(), await place.workspace.agent()
@@ -104,12 +112,15 @@ async def test_a_way_that_one_began_links_nothing_to_another(place: Place) -> No
         assert (await place.call("GET", IDENTITIES, who=who)).json()["data"] == []
 
 
+@pytest.mark.asvs("2.3.1", "10.1.2")
 async def test_a_way_to_sign_in_links_nothing(place: Place) -> None:
     bob = await place.workspace.agent()
     assert (await place.go("bob", "sign_in", who=bob)).status_code == 400
     assert (await place.call("GET", IDENTITIES, who=bob)).json()["data"] == []
 
 
+@pytest.mark.asvs("8.4.1")
+@pytest.mark.api_top10("API1")
 async def test_an_account_opens_its_own_workspace_alone(
     place: Place, oidc_service: Service, provider: Program
 ) -> None:
@@ -139,10 +150,12 @@ GARBAGE = ["", "il", "il_", "il_x_y_z", "x" * 255, f"il_{'0' * 32}_{'0' * 32}_{'
 
 
 @pytest.mark.parametrize("text", GARBAGE)
+@pytest.mark.api_top10("API2")
 async def test_what_is_no_invitation_opens_nothing(place: Place, text: str) -> None:
     assert await refused_at_start(place, text)
 
 
+@pytest.mark.api_top10("API2")
 async def test_the_text_of_an_invitation_is_one_whole(place: Place) -> None:
     _, link = await place.invite()
     _, workspace, row, secret = link.split("_")
@@ -156,6 +169,8 @@ async def test_the_text_of_an_invitation_is_one_whole(place: Place) -> None:
     assert not await refused_at_start(place, link)
 
 
+@pytest.mark.asvs("6.4.1", "8.4.1")
+@pytest.mark.api_top10("API2")
 async def test_an_invitation_is_for_its_workspace_its_purpose_and_its_time(
     place: Place, oidc_service: Service, provider: Program
 ) -> None:
@@ -169,6 +184,8 @@ async def test_an_invitation_is_for_its_workspace_its_purpose_and_its_time(
     assert await refused_at_start(place, recovery)
 
 
+@pytest.mark.asvs("6.4.1", "15.4.2")
+@pytest.mark.api_top10("API2")
 async def test_an_invitation_is_good_once_however_many_come_at_once(place: Place) -> None:
     _, link = await place.invite()
     ways = []
@@ -181,6 +198,8 @@ async def test_an_invitation_is_good_once_however_many_come_at_once(place: Place
     assert await refused_at_start(place, link)
 
 
+@pytest.mark.asvs("8.2.1")
+@pytest.mark.api_top10("API5", "API10")
 async def test_an_invitation_makes_nobody_more_than_he_was_invited_as(place: Place) -> None:
     invited, link = await place.invite()
     place.provider.claims = {"role": "owner", "roles": ["owner"], "groups": ["admins"]}
@@ -188,6 +207,7 @@ async def test_an_invitation_makes_nobody_more_than_he_was_invited_as(place: Pla
     assert (eve.details["agent"]["role"], eve.id) == ("agent", str(invited.id))
 
 
+@pytest.mark.api_top10("API2")
 async def test_who_joined_already_joins_by_no_other_link(place: Place) -> None:
     """An old invitation in a mailbox gives nobody the account of who accepted a newer one."""
     bob = await place.linked("bob")

@@ -60,12 +60,15 @@ async def strict(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Limi
 
 
 @pytest.mark.parametrize("headers", EVIL, ids=str)
+@pytest.mark.asvs("4.1.3")
+@pytest.mark.api_top10("API8")
 async def test_links_are_made_of_the_public_url_alone(
     place: Limited, headers: dict[str, str]
 ) -> None:
     assert await sockets_told_of(place.client, await place.workspace(), **headers) == {SOCKETS}
 
 
+@pytest.mark.asvs("4.1.3")
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["Host", "X-Forwarded-Host", "Forwarded"]),
@@ -81,6 +84,8 @@ async def test_no_answer_repeats_what_a_request_calls_the_service(
         assert "evil.example" not in told and response.status_code < 500, path
 
 
+@pytest.mark.asvs("4.1.3")
+@pytest.mark.api_top10("API8")
 async def test_a_trusted_proxy_tells_the_scheme_and_never_the_name(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
@@ -109,6 +114,7 @@ OWN = [
 ]
 
 
+@pytest.mark.api_top10("API8")
 async def test_what_was_sent_to_another_service_is_421_and_changes_nothing(stage: Stage) -> None:
     before = await rows_of(stage.workspace)
     for address in addresses():

@@ -28,6 +28,8 @@ def bare_shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.asvs("6.3.1")
+@pytest.mark.api_top10("API2")
 async def test_two_workers_together_let_an_address_try_five_times(
     bare_shell: Shell, fresh_database: FreshDatabase
 ) -> None:
@@ -44,6 +46,8 @@ async def test_two_workers_together_let_an_address_try_five_times(
     assert answers == {400: PER_ADDRESS, 429: AT_ONCE - PER_ADDRESS}
 
 
+@pytest.mark.asvs("6.3.8")
+@pytest.mark.api_top10("API2")
 async def test_known_and_unknown_accounts_are_answered_alike(workspace: Workspace) -> None:
     bob = await workspace.agent()
     known = bob.details["agent"]["email"]

@@ -15,6 +15,7 @@ from chat_service.test.events.apart import client_of
 from chat_service.test.realtime.conftest import served
 from chat_service.test.realtime.talkers import Address
 
+pytestmark = pytest.mark.asvs("4.4.2")
 FOREIGN = (
     "https://evil.example",
     "null",

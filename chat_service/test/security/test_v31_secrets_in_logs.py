@@ -217,7 +217,7 @@ async def test_nothing_that_somebody_said_or_holds_is_logged(scene: Scene, backe
     assert "Traceback" not in log
 
 
-@pytest.mark.asvs("16.2.1", "16.3.4")
+@pytest.mark.asvs("16.2.1", "16.2.4", "16.3.2", "16.3.4")
 async def test_the_log_tells_of_every_request_by_its_id(scene: Scene, backend: str) -> None:
     await stumble(scene)
     await say_nonsense(scene)
@@ -234,6 +234,7 @@ async def test_the_log_tells_of_every_request_by_its_id(scene: Scene, backend: s
     assert failed == ["IntegrityError"] * 2
 
 
+@pytest.mark.asvs("16.2.1", "16.3.2", "16.3.4")
 async def test_the_log_tells_of_every_socket_by_its_id(scene: Scene, backend: str) -> None:
     problems = await knock(scene)
     await break_down(scene, backend)

@@ -178,6 +178,7 @@ async def test_what_staff_are_answered_is_read_by_no_other_page(shop: Stage) -> 
         assert (answer.status_code, shared(answer)) == (200, {})
 
 
+@pytest.mark.asvs("3.5.1")
 async def test_a_customer_is_heard_on_pages_of_his_own_inbox_alone(workspace: Workspace) -> None:
     elsewhere = await build_workspace(workspace.service, workspace.client)
     await set_inbox(elsewhere, allowed_origins=["https://elsewhere.example"])
@@ -188,6 +189,7 @@ async def test_a_customer_is_heard_on_pages_of_his_own_inbox_alone(workspace: Wo
         assert (refused.status_code, refused.json()["code"]) == (403, "origin_not_allowed")
 
 
+@pytest.mark.asvs("16.5.3")
 async def test_without_a_database_no_page_is_known(service: Service, tmp_path: Path) -> None:
     nowhere = attrs.evolve(service.config.database, url=f"sqlite:///{tmp_path}")
     async with another_installation(service, "http://test", database=nowhere) as client:
