@@ -34,6 +34,7 @@ def imported(tree: ast.AST) -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.asvs("13.3.2")
 def test_only_app_asgi_and_cli_see_the_whole_configuration() -> None:
     whole = {("chat_service.config", "Config"), ("chat_service.config", "load_config")}
     seen = {name(path).split("/")[0] for path, tree in trees() if imported(tree) & whole}
@@ -52,7 +53,7 @@ def test_no_function_imports_for_itself() -> None:
     assert inside == []
 
 
-@pytest.mark.asvs("11.5.1")
+@pytest.mark.asvs("6.5.3", "11.5.1")
 def test_secrets_come_from_secrets() -> None:
     weak = {("random", ""), ("uuid", "uuid1"), ("uuid", "uuid4")}
     found = [name(path) for path, tree in trees() if imported(tree) & weak]

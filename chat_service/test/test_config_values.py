@@ -10,6 +10,7 @@ from chat_service.test.loading import Load, complaints, load, server
 __all__ = ["load"]
 
 
+@pytest.mark.asvs("13.3.1")
 def test_a_secret_may_stand_in_a_file_of_its_own(load: Load, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("k" * 40 + "\n")
     (tmp_path / "url").write_text("postgresql://u:p@h/d\n")
@@ -50,6 +51,7 @@ URL_COMPLAINTS = [
 
 
 @pytest.mark.parametrize(("url", "complaint"), URL_COMPLAINTS)
+@pytest.mark.asvs("16.2.5")
 def test_refuses_a_database_it_cannot_use(load: Load, url: str, complaint: str) -> None:
     lines = complaints(load, DATABASE_URL=url)
     assert len(lines) == 1
@@ -70,6 +72,7 @@ BROKER_COMPLAINTS = [
 
 
 @pytest.mark.parametrize(("url", "complaint"), BROKER_COMPLAINTS)
+@pytest.mark.asvs("16.2.5")
 def test_refuses_a_broker_it_cannot_use(load: Load, url: str, complaint: str) -> None:
     (line,) = complaints(load, BROKER_URL=url)
     assert line.startswith(f"broker.url: {complaint}")
@@ -93,11 +96,13 @@ def test_takes_a_broker_it_can_use(load: Load, url: str) -> None:
 
 
 @pytest.mark.parametrize("credentials", ["t0ken", "chat:t0ken"])
+@pytest.mark.asvs("16.2.5")
 def test_a_broker_is_shown_without_credentials(credentials: str) -> None:
     assert repr(BrokerSettings(url=f"nats://{credentials}@a,b")).count("'nats://***@a,b'") == 1
     assert "'nats://a,b'" in repr(BrokerSettings(url="nats://a,b"))
 
 
+@pytest.mark.asvs("16.2.5")
 def test_secrets_are_masked_wherever_the_configuration_is_shown(load: Load) -> None:
     key, password = "k" * 40, "p4ss:w/ord"
     url = f"postgresql://user:{password}@host/name?password={password}&ssl=require"

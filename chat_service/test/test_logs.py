@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 LOGGING = """
 import logging
 from chat_service import logs
@@ -21,6 +23,7 @@ asyncio.info("of no interest: a secret of ours")
 """
 
 
+@pytest.mark.asvs("16.2.4", "16.2.5")
 def test_a_library_is_quoted_without_its_values() -> None:
     run = subprocess.run([sys.executable, "-c", LOGGING], capture_output=True, check=True)
     lines = [json.loads(line) for line in run.stderr.decode().splitlines()]

@@ -52,12 +52,14 @@ async def test_without_a_server_there_are_no_letters() -> None:
 
 @pytest.mark.parametrize("field", ["recipient", "subject"])
 @pytest.mark.parametrize("evil", ["a@b.c\r\nBcc: eve@example.org", "x\ny", "x\0y", "x\u2028y"])
+@pytest.mark.asvs("1.3.11")
 async def test_a_header_is_one_line(field: str, evil: str) -> None:
     fields = {"recipient": LETTER.recipient, "subject": LETTER.subject, field: evil}
     with pytest.raises(ValueError, match="one line"):
         message_of(Letter(text="x", **fields), SENDER)
 
 
+@pytest.mark.asvs("16.2.5", "16.3.4")
 async def test_a_failure_is_counted_and_logged_by_its_kind_alone() -> None:
     """What an error says of itself is left out of every line, so there is nothing but its kind."""
     office = Office(refusal="550 ada@example.org is not here")
@@ -69,6 +71,7 @@ async def test_a_failure_is_counted_and_logged_by_its_kind_alone() -> None:
     assert {name for line in logs for name in line} == {"event", "exc_info", "log_level"}
 
 
+@pytest.mark.asvs("13.2.6", "16.5.2")
 async def test_a_server_that_says_nothing_is_given_up() -> None:
     async def silence(reader: Any, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -83,6 +86,7 @@ async def test_a_server_that_says_nothing_is_given_up() -> None:
     await server.wait_closed()
 
 
+@pytest.mark.asvs("15.2.2")
 def test_what_comes_while_too_many_wait_is_dropped_and_counted() -> None:
     mailer = Mailer(EmailSettings(host="127.0.0.1", sender=SENDER))
     before = figures_of(metrics.exposition().decode())
@@ -110,6 +114,7 @@ async def test_user_and_password_are_shown() -> None:
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
+@pytest.mark.asvs("12.3.2")
 async def test_nothing_is_sent_to_a_server_without_a_good_certificate(tls: Any) -> None:
     office = Office()
     async with opened(office) as config:

@@ -35,6 +35,7 @@ def test_an_export_holds_every_entry_oldest_first_and_itself(seeded: Shell) -> N
     assert found[0]["fields"] == ["name", "slug"] and found[0]["actor"]["type"] == "system"
 
 
+@pytest.mark.asvs("16.4.2")
 def test_a_file_is_written_once_and_for_its_owner_alone(seeded: Shell) -> None:
     path = seeded.folder / "audit.ndjson"
     assert export(seeded, str(path)).out == ""

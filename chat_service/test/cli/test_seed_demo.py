@@ -18,6 +18,7 @@ def workspaces(shell: Shell) -> int:
         return int(db.execute("SELECT count(*) FROM workspaces").fetchone()[0])
 
 
+@pytest.mark.asvs("13.3.2")
 def test_later_runs_change_nothing(shell: Shell) -> None:
     path = shell.folder / "var" / "demo.txt"
     assert shell.run("seed-demo").code == 0
@@ -51,6 +52,7 @@ def test_a_dash_prints_the_credentials_and_leaves_no_file(shell: Shell) -> None:
     assert [each.name for each in (shell.folder / "var").iterdir()] == ["chat.db"]
 
 
+@pytest.mark.asvs("13.3.2")
 def test_a_file_that_others_could_read_is_replaced(shell: Shell) -> None:
     path = shell.folder / "demo.txt"
     path.write_text("old")

@@ -42,6 +42,8 @@ async def test_a_small_file_is_not_worth_it(client: httpx2.AsyncClient) -> None:
 @pytest.mark.parametrize(
     "path", ["../errors.py", "%2e%2e/errors.py", "docs", "docs/", "missing.js", "/etc/passwd", ""]
 )
+@pytest.mark.asvs("13.4.3", "13.4.7")
+@pytest.mark.api_top10("API8")
 async def test_nothing_else_is_served(client: httpx2.AsyncClient, path: str) -> None:
     response = await client.get(f"/static/{path}")
     assert (response.status_code, response.json()["code"]) == (404, "not_found")

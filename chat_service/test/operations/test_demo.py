@@ -94,6 +94,8 @@ def test_a_side_sends_one_message_after_the_other(page: Page) -> None:
     expect(page.locator("#agent li.customer")).to_have_text(expected)
 
 
+@pytest.mark.asvs("15.2.3")
+@pytest.mark.api_top10("API8")
 def test_there_is_no_demo_in_production(seeded: Shell) -> None:
     with seeded.serving(ENVIRONMENT="test") as lines:
         url = lines[-1].rpartition(" ")[2]

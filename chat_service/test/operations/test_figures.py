@@ -74,6 +74,8 @@ async def test_is_text_of_the_format_prometheus_reads(client: httpx2.AsyncClient
     assert "_created" not in response.text
 
 
+@pytest.mark.asvs("13.4.5")
+@pytest.mark.api_top10("API8")
 async def test_is_for_who_has_the_token_alone(stage: Stage, client: httpx2.AsyncClient) -> None:
     wrong = [METRICS_TOKEN[:-1], METRICS_TOKEN + "0", METRICS_TOKEN.upper(), "\u00e9" * 32]
     for token in [*wrong, stage.agent.token, stage.key.token, stage.customer.token]:
@@ -86,6 +88,8 @@ async def test_is_for_who_has_the_token_alone(stage: Stage, client: httpx2.Async
 
 
 @pytest.mark.parametrize("environment", ["development", "test", "production"])
+@pytest.mark.asvs("13.4.5")
+@pytest.mark.api_top10("API8")
 async def test_without_a_token_there_is_no_such_address(
     tmp_path: Path, environment: Literal["development", "test", "production"]
 ) -> None:

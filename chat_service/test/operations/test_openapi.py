@@ -58,6 +58,7 @@ def test_is_valid_openapi_31() -> None:
     assert api_document()["openapi"].startswith("3.1.")
 
 
+@pytest.mark.api_top10("API9")
 def test_shows_every_address_of_the_api_and_no_other() -> None:
     assert sorted(dict(operations())) == SHOWN
 
@@ -114,6 +115,7 @@ def test_the_example_of_a_problem_is_one(error: Any) -> None:
 
 
 @pytest.mark.parametrize("address", SHOWN)
+@pytest.mark.api_top10("API9")
 def test_security_is_that_of_the_address(address: str) -> None:
     given = {name for choice in operation(address)["security"] for name in choice}
     assert given == {name for name, kind in KINDS.items() if kind in who_of(address)}

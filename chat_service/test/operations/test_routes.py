@@ -76,6 +76,8 @@ async def test_is_not_ready_on_another_schema(config: Config) -> None:
     assert live.status_code == 200
 
 
+@pytest.mark.asvs("13.4.6")
+@pytest.mark.api_top10("API8")
 async def test_tells_no_version_to_strangers(client: httpx2.AsyncClient) -> None:
     response = await client.get("/health")
     assert set(response.json()) == {"status"}
@@ -106,6 +108,7 @@ async def test_all_problems_stand_on_one_page(client: httpx2.AsyncClient) -> Non
 
 
 @pytest.mark.parametrize("path", PAGES)
+@pytest.mark.asvs("3.4.3", "3.6.1")
 async def test_a_page_loads_nothing_from_elsewhere(client: httpx2.AsyncClient, path: str) -> None:
     response = await client.get(path)
     policy = response.headers["Content-Security-Policy"]
@@ -123,6 +126,8 @@ async def test_what_a_page_loads_is_there(client: httpx2.AsyncClient, path: str)
         assert (await client.get(loaded)).status_code == 200, loaded
 
 
+@pytest.mark.asvs("15.2.3")
+@pytest.mark.api_top10("API8")
 async def test_the_start_page_is_for_development(config: Config) -> None:
     async with client_of(attrs.evolve(config, environment="development")) as client:
         page = await client.get("/")

@@ -30,6 +30,7 @@ async def read(person: Person, **params: Any) -> Json:
     return found
 
 
+@pytest.mark.asvs("16.2.1", "16.2.2")
 async def test_an_entry_says_who_did_what_and_from_where(workspace: Workspace) -> None:
     owner = await workspace.agent(Role.OWNER)
     changed = await owner.call("PATCH", "/v1/workspace", json={"name": "Example Shop"})
@@ -102,6 +103,7 @@ async def test_filters_are_joined(workspace: Workspace) -> None:
         ({"sort": "at"}, "unknown_parameter"),
     ],
 )
+@pytest.mark.asvs("2.2.1")
 async def test_refuses_what_it_does_not_understand(
     workspace: Workspace, params: Json, code: str
 ) -> None:
@@ -117,6 +119,8 @@ async def test_a_cursor_belongs_to_its_filters(workspace: Workspace) -> None:
     assert (response.status_code, response.json()["code"]) == (400, "cursor_filter_mismatch")
 
 
+@pytest.mark.asvs("8.4.1", "16.4.2")
+@pytest.mark.api_top10("API1")
 async def test_nobody_reads_the_log_of_another_workspace(
     workspace: Workspace, service: Service
 ) -> None:
@@ -128,6 +132,7 @@ async def test_nobody_reads_the_log_of_another_workspace(
     }
 
 
+@pytest.mark.api_top10("API4")
 async def test_a_page_is_one_query_with_a_bound(workspace: Workspace) -> None:
     owner = await rename_often(workspace)
     with watching(workspace.service.database.engine) as sql:

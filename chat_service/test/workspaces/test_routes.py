@@ -27,6 +27,7 @@ async def test_an_owner_gives_it_another_name(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("change", [{"slug": "other"}, {"name": ""}, {"name": "x" * 129}])
+@pytest.mark.asvs("2.2.1", "15.3.3")
 async def test_a_slug_stays_and_a_name_has_a_length(
     workspace: Workspace, change: dict[str, str]
 ) -> None:
