@@ -19,7 +19,7 @@ BESIDE: Final = (-1, 0, 1)
 RECOVERY_CODES: Final = 10
 ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without what looks alike on paper."""
-GROUPS: Final = 4
+GROUPS: Final = 6
 ISSUER: Final = "chat-service"
 
 
@@ -46,7 +46,7 @@ def matching_step(secret: str, code: str, *, used: int | None, now: datetime) ->
 
 
 def new_recovery_codes() -> list[str]:
-    """Ten codes as they are shown, once: `abcd-efgh-jkmn-pqrs`."""
+    """Ten codes as they are shown, once: `abcd-efgh-jkmn-pqrs-tuvw-xyz2`, more than 112 bits each."""
     return [
         "-".join("".join(secrets.choice(ALPHABET) for _ in range(4)) for _ in range(GROUPS))
         for _ in range(RECOVERY_CODES)

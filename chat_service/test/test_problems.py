@@ -249,3 +249,10 @@ async def test_every_answer_has_a_request_id_of_its_own(client: httpx2.AsyncClie
     answers = [await client.get(path, headers={"Request-Id": "mine"}) for path in paths]
     assert len({answer.headers["Request-Id"] for answer in answers} - {"mine"}) == len(paths)
     assert {answer.headers["X-Content-Type-Options"] for answer in answers} == {"nosniff"}
+
+
+@pytest.mark.asvs("13.4.4")
+async def test_nothing_is_sent_back_as_it_came(client: httpx2.AsyncClient) -> None:
+    response = await client.request("TRACE", "/v1/sessions", headers={"Authorization": "Bearer x"})
+    assert the_problem(response, 405, "method_not_allowed")["instance"] == "/v1/sessions"
+    assert "Bearer x" not in response.text

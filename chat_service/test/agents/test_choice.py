@@ -79,3 +79,12 @@ async def test_the_own_email_is_refused_and_uses_nothing_up(workspace: Workspace
         refused = await join(workspace, guest.link, "192.0.2.77", password=guest.email.upper())
         assert refused.status_code == 422
     assert (await join(workspace, guest.link, "192.0.2.77")).status_code == 200
+
+
+@pytest.mark.asvs("6.2.8", "6.2.9")
+async def test_the_longest_password_counts_to_its_last_sign(workspace: Workspace) -> None:
+    guest, password = await invited(workspace), "Long, " * 170 + "łąć "
+    assert len(password) == 1_024
+    assert (await join(workspace, guest.link, password=password)).status_code == 200
+    assert (await enter(workspace, guest.email, password=password[:-1])).status_code == 400
+    assert (await enter(workspace, guest.email, password=password)).status_code == 200
