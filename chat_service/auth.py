@@ -26,6 +26,7 @@ from chat_service.model import Agent, CustomRole, TeamMember, Token
 from chat_service.schema import (
     ROLE_PERMISSIONS,
     Actor,
+    AgentId,
     AgentStatus,
     AuthorType,
     Clock,
@@ -69,6 +70,11 @@ class Caller:
     def is_customer(self) -> bool:
         """Whether this is a person served, who sees the public side of own sessions only."""
         return self.kind is TokenKind.CUSTOMER
+
+    @property
+    def agent_id(self) -> AgentId:
+        """Which agent calls; only for one who is an agent."""
+        return AgentId(UUID(str(self.actor.id)))
 
     @property
     def rights(self) -> tuple[object, ...]:

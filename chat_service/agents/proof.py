@@ -7,7 +7,6 @@ right takes the try back in the transaction of what he does then.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -52,9 +51,9 @@ async def prove_password(
     The tries are those of signing in: a stolen login guesses no more. Raises InvalidGrant and
     TooManyTries. Opens its own transactions.
     """
-    target = Target("agent", UUID(str(caller.actor.id)))
+    target = Target("agent", caller.agent_id)
     async with transaction() as db:
-        agent = await queries.by_id(db, caller.workspace_id, UUID(str(caller.actor.id)))
+        agent = await queries.by_id(db, caller.workspace_id, caller.agent_id)
         limits = attempts.subjects(config, address=address, email=agent.email)
         refusal = await attempts.admit(
             db, caller.workspace_id, limits, act=act, now=now, target=target

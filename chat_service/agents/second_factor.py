@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.agents import attempts, queries, totp
 from chat_service.agents.proof import Proof, proven, refuse
-from chat_service.agents.standing import require_over_agent
+from chat_service.agents.standing import act_upon, require_another
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
@@ -23,7 +23,7 @@ from chat_service.auth import Caller
 from chat_service.config import Auth
 from chat_service.errors import InvalidGrant, SecondFactorOff, SecondFactorOn, TooManyTries
 from chat_service.model import Agent
-from chat_service.schema import AgentId, WorkspaceId
+from chat_service.schema import AgentId, Permission, WorkspaceId
 from chat_service.tokens import Keys
 
 PURPOSE: Final = "second factor"
@@ -60,7 +60,7 @@ async def confirm(
     refusal = await count_code(db, caller, config, Act.SECOND_FACTOR_SET, now=now)
     if refusal is not None:
         return refusal
-    agent = await queries.lock(db, caller.workspace_id, UUID(str(caller.actor.id)))
+    agent = await queries.lock(db, caller.workspace_id, caller.agent_id)
     if agent.totp_confirmed:
         raise SecondFactorOn()
     if agent.totp_secret is None:
@@ -109,8 +109,8 @@ async def remove_of(db: AsyncSession, caller: Caller, agent_id: UUID, *, now: da
 
     Raises NotFound and Forbidden.
     """
-    agent = await queries.lock(db, caller.workspace_id, agent_id)
-    await require_over_agent(db, caller, agent)
+    require_another(caller, agent_id)
+    caller, agent, _ = await act_upon(db, caller, Permission.AGENTS_MANAGE, agent_id)
     if agent.totp_secret is not None:
         _forget(agent)
         _audit(db, caller, Act.SECOND_FACTOR_REMOVED, agent.id, now=now)
@@ -120,7 +120,7 @@ async def count_code(
     db: AsyncSession, caller: Caller, config: Auth, act: Act, *, now: datetime
 ) -> TooManyTries | None:
     """Count a code that an agent who is signed in shows."""
-    agent_id = AgentId(UUID(str(caller.actor.id)))
+    agent_id = caller.agent_id
     return await count_code_of(db, caller.workspace_id, agent_id, config, act, now=now)
 
 

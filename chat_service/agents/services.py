@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert as insert_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
@@ -129,7 +128,7 @@ async def sign_out(db: AsyncSession, caller: Caller, *, now: datetime) -> None:
     ended = await end_tokens(db, caller.workspace_id, mine, actor=caller.actor, now=now)
     if ended and caller.kind is TokenKind.AGENT:
         audit.record_by(
-            db, caller, Act.SIGNED_OUT, now=now, target=Target("agent", UUID(str(caller.actor.id)))
+            db, caller, Act.SIGNED_OUT, now=now, target=Target("agent", caller.agent_id)
         )
 
 
@@ -141,7 +140,7 @@ async def set_availability(
     accepting_chats: bool | None,
 ) -> Agent:
     """Keep what an agent tells of himself; None leaves it. It is no event of the log."""
-    agent = await queries.by_id(db, caller.workspace_id, UUID(str(caller.actor.id)))
+    agent = await queries.by_id(db, caller.workspace_id, caller.agent_id)
     if availability is not None:
         agent.availability = availability
     if accepting_chats is not None:

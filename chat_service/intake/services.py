@@ -29,7 +29,6 @@ from chat_service.messages.drafts import Draft, Sent
 from chat_service.model import ChatMessage, ChatSession, Customer, Participant
 from chat_service.schema import (
     Actor,
-    AgentId,
     AuthorType,
     Channel,
     Permission,
@@ -140,7 +139,7 @@ async def start(
 
 async def _require_active(db: AsyncSession, caller: Caller) -> None:
     """Whoever holds the new session must still be able to; agents are locked after sessions."""
-    agent_id = AgentId(UUID(str(caller.actor.id)))
+    agent_id = caller.agent_id
     if not await agents.lock_active(db, caller.workspace_id, [agent_id]):
         raise Unauthenticated()
 
@@ -232,7 +231,7 @@ async def _create(
         status=Status.OPEN if by_agent else Status.QUEUED,
         channel=Channel.WEB if caller.is_customer else Channel.API,
         subject=start.subject,
-        assignee_id=AgentId(UUID(str(caller.actor.id))) if by_agent else None,
+        assignee_id=caller.agent_id if by_agent else None,
         team_id=None if start.team_id is None else TeamId(start.team_id),
         queued_at=None if by_agent else now,
         tags=[],

@@ -12,17 +12,10 @@ from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import NOBODY, Target
 from chat_service.auth import Caller, end_tokens
-from chat_service.errors import Forbidden, TooMany
+from chat_service.errors import TooMany
 from chat_service.model import Token
 from chat_service.schema import Actor, Permission, TokenId, WorkspaceId
 from chat_service.tokens import parse_opaque
-
-
-def require_own(caller: Caller, scopes: Collection[Permission]) -> None:
-    """Refuse to hand on what the caller may not do himself; raises Forbidden."""
-    lacking = sorted(set(scopes) - caller.permissions)
-    if lacking:
-        raise Forbidden(f"You may not give what you do not have: {', '.join(lacking)}")
 
 
 async def create(

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as insert_postgres
@@ -30,11 +29,6 @@ INSERT: Final[dict[str, Any]] = {"postgresql": insert_postgres, "sqlite": insert
 def identity_id(identity: AgentIdentity) -> str:
     """The name of an identity in addresses: 128 bits of a hash of what it consists of."""
     return sha256(f"{identity.issuer}\0{identity.subject}".encode()).hexdigest()[:32]
-
-
-def agent_id(caller: Caller) -> AgentId:
-    """Which agent calls."""
-    return AgentId(UUID(str(caller.actor.id)))
 
 
 async def of_agent(
@@ -132,10 +126,9 @@ async def unlink(
 
 async def access_self(db: AsyncSession, caller: Caller) -> Agent:
     """The agent who calls, locked; raises Unauthenticated where he has just been deactivated."""
-    mine = agent_id(caller)
-    if mine not in await queries.lock_active(db, caller.workspace_id, [mine]):
+    if not await queries.lock_active(db, caller.workspace_id, [caller.agent_id]):
         raise Unauthenticated()
-    return await queries.by_id(db, caller.workspace_id, mine)
+    return await queries.by_id(db, caller.workspace_id, caller.agent_id)
 
 
 async def end_other_logins(db: AsyncSession, caller: Caller, *, now: datetime) -> None:

@@ -158,7 +158,7 @@ async def list_identities() -> Response:
     _provider()
     who = await caller()
     async with reading() as db:
-        found = await identities.of_agent(db, who.workspace_id, identities.agent_id(who))
+        found = await identities.of_agent(db, who.workspace_id, who.agent_id)
     return answer(Identities(data=[_view(each) for each in found]))
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 import orjson
 from quart import Blueprint, Response
 
+from chat_service.agents.standing import act
 from chat_service.auth import require
 from chat_service.errors import NotFound, TooMany
 from chat_service.events.transaction import reading, transaction
@@ -44,6 +45,7 @@ async def create_inbox_key(inbox_id: UUID) -> Response:
     body, who = await parse(NewInboxKey), await caller()
     require(who, Permission.INBOXES_MANAGE)
     async with transaction() as db:
+        who = await act(db, who, Permission.INBOXES_MANAGE)
         key, secret = await keys.create(
             db,
             who.workspace_id,
