@@ -99,7 +99,7 @@ async def remove(
         refuse(db, caller.workspace_id, Act.SECOND_FACTOR_REMOVED, now=now, agent=agent)
         return InvalidGrant(WRONG)
     await take_code_back(db, agent, config, counted_at=now)
-    _forget(agent)
+    forget(agent)
     _audit(db, caller, Act.SECOND_FACTOR_REMOVED, agent.id, now=now)
     return None
 
@@ -112,7 +112,7 @@ async def remove_of(db: AsyncSession, caller: Caller, agent_id: UUID, *, now: da
     require_another(caller, agent_id)
     caller, agent, _ = await act_upon(db, caller, Permission.AGENTS_MANAGE, agent_id)
     if agent.totp_secret is not None:
-        _forget(agent)
+        forget(agent)
         _audit(db, caller, Act.SECOND_FACTOR_REMOVED, agent.id, now=now)
 
 
@@ -171,7 +171,8 @@ def _use_totp(agent: Agent, code: str, keys: Keys, *, now: datetime) -> bool:
     return True
 
 
-def _forget(agent: Agent) -> None:
+def forget(agent: Agent) -> None:
+    """Take the second factor off a locked agent."""
     agent.totp_secret = agent.totp_step = None
     agent.totp_confirmed, agent.recovery_codes = False, []
 

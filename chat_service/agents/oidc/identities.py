@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.agents import queries
+from chat_service.agents import links, queries
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.auth import Caller, end_tokens
@@ -121,6 +121,7 @@ async def unlink(
     audit.record_by(
         db, caller, Act.IDENTITY_UNLINKED, now=now, target=audit.Target("agent", agent.id)
     )
+    await links.end_links(db, agent.workspace_id, agent.id)
     await end_other_logins(db, caller, now=now)
 
 
