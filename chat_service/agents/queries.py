@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.auth import Caller, permissions_of, teams_of
@@ -37,12 +37,6 @@ async def listed(db: AsyncSession, workspace_id: WorkspaceId) -> Sequence[Agent]
     """All agents of a workspace, in the order in which they were added."""
     query = select(Agent).where(Agent.workspace_id == workspace_id).order_by(Agent.id)
     return (await db.scalars(query)).all()
-
-
-async def count(db: AsyncSession, workspace_id: WorkspaceId) -> int:
-    """How many agents a workspace has, whatever their status."""
-    query = select(func.count()).select_from(Agent).where(Agent.workspace_id == workspace_id)
-    return (await db.scalars(query)).one()
 
 
 async def lock(db: AsyncSession, workspace_id: WorkspaceId, agent_id: UUID) -> Agent:

@@ -13,7 +13,7 @@ from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
 from chat_service.auth import Caller, end_tokens
-from chat_service.errors import EmailTaken, TooMany
+from chat_service.errors import EmailTaken
 from chat_service.events import log
 from chat_service.events.schema import AgentCreated, AgentUpdated
 from chat_service.model import Agent, Token, table_of
@@ -32,10 +32,10 @@ from chat_service.schema import (
     new_id,
 )
 from chat_service.tokens import hash_secret, new_secret, opaque_token
+from chat_service.workspaces.bounds import require_room
 
 SYSTEM = Actor(AuthorType.SYSTEM, None)
 AGENTS: Final = table_of(Agent)
-AGENTS_AT_MOST: Final = 1_000
 
 
 def note_update(
@@ -66,8 +66,7 @@ async def create(
     actor: Actor = SYSTEM,
 ) -> Agent:
     """Add a member of staff; raises EmailTaken, and TooMany for more than a workspace may have."""
-    if await queries.count(db, workspace_id) >= AGENTS_AT_MOST:
-        raise TooMany(f"A workspace has at most {AGENTS_AT_MOST} agents")
+    await require_room(db, Agent, Agent.workspace_id == workspace_id)
     agent_id = AgentId(new_id())
     row: dict[str, Any] = {
         "workspace_id": workspace_id,

@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.agents import links
-from chat_service.agents.bounds import naming, require_room
 from chat_service.agents.roles import queries
 from chat_service.agents.standing import act, require_own
 from chat_service.audit import services as audit
@@ -20,6 +19,7 @@ from chat_service.events import log
 from chat_service.events.schema import RoleUpdated
 from chat_service.model import CustomRole
 from chat_service.schema import Permission, Role, RoleId, new_id
+from chat_service.workspaces.bounds import naming, require_room
 
 BUILT_IN: Final = tuple(role for role in Role if role is not Role.CUSTOM)
 
