@@ -148,10 +148,10 @@ async def let_agents_in(scene: Scene) -> None:
     assert (await nora.post("/v1/agents/me/password", change)).status_code == 204
     forget = {"password": other, "code": recovery[1]}
     assert (await nora.call("DELETE", FACTOR, json=forget)).status_code == 204
-    await protect(nora, other)
+    _, recovery = await protect(nora, other)
     await boss.post(f"/v1/agents/{nora.id}/link")
-    await go(scene, "link", "nora", nora)
-    await go(scene, "link", "boss", boss)
+    await go(scene, "link", "nora", nora, password=other, code=recovery[0])
+    await go(scene, "link", "boss", boss, password=PASSWORD)
     await go(scene, "sign_in", "nora")
     await scene.post("/v1/auth/recovery", {"email": email, "workspace": scene.stage.workspace.slug})
     await until(lambda: len(scene.office.letters) >= 2)
@@ -165,10 +165,12 @@ async def protect(nora: Person, password: str) -> tuple[str, list[str]]:
     return secret, confirmed.json()["recovery_codes"]
 
 
-async def go(scene: Scene, purpose: str, subject: str, who: Person | None = None) -> None:
+async def go(
+    scene: Scene, purpose: str, subject: str, who: Person | None = None, **shown: str
+) -> None:
     """To the provider and back."""
     headers = {"Authorization": f"Bearer {who.token}"} if who else {}
-    named = {} if who else {"workspace": scene.stage.workspace.slug}
+    named = shown if who else {"workspace": scene.stage.workspace.slug}
     begun = await scene.post("/v1/auth/oidc/start", {"purpose": purpose, **named}, headers=headers)
     back = scene.provider.visit(begun["authorization_url"], subject)
     await scene.post("/v1/auth/oidc/finish", {"flow": begun["flow"], **back}, headers=headers)
