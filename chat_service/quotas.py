@@ -14,7 +14,7 @@ from chat_service.auth import Caller
 from chat_service.errors import RateLimited
 from chat_service.limits.addresses import network_of
 from chat_service.limits.policies import Claim, Policy, RateLimits, claim_of
-from chat_service.schema import SessionId
+from chat_service.schema import SessionId, TokenId
 from chat_service.site import READS
 
 log = structlog.get_logger(__name__)
@@ -50,6 +50,13 @@ class Quotas:
         except RateLimited:
             self._tell_of_proxy()
             raise
+
+    def count_family(self, family: TokenId) -> None:
+        """Count a renewal by its tokens: many customers share an address, and keep out nobody.
+
+        Raises RateLimited.
+        """
+        self._take(Claim(Policy.IDENTITY, (family.int,)))
 
     def count_start(self, caller: Caller) -> None:
         """Count a new session of a customer, for him and for his address. Raises RateLimited."""

@@ -44,7 +44,7 @@ class Policy(StrEnum):
     ARRIVAL = "arrival"
     """New customers and their new sessions: by address and inbox."""
     IDENTITY = "identity"
-    """Renewing a token, identifying a customer: by address and inbox, or workspace."""
+    """Renewing a token: by its family, or by address if it is none. Identifying: by address and inbox."""
     SOCKET = "socket"
     """Upgrades to a socket: by address."""
 

@@ -183,13 +183,22 @@ async def test_new_sessions_count_with_new_customers(tight: Limited) -> None:
 
 @pytest.mark.asvs("2.4.1")
 @pytest.mark.api_top10("API4")
-async def test_an_address_renews_so_many_tokens(tight: Limited) -> None:
+async def test_a_customer_renews_so_often_and_keeps_nobody_of_his_address_from_it(
+    tight: Limited,
+) -> None:
     here = await tight.workspace()
-    customer = await here.customer()
-    token = {"refresh_token": customer.details["refresh_token"]}
+    greedy, other = [
+        {"refresh_token": (await here.customer()).details["refresh_token"]} for _ in range(2)
+    ]
+    wrong = {"refresh_token": f"{other['refresh_token']}0"}
     async with tight.at("198.51.100.3") as client:
-        answers = [told(await client.post("/v1/auth/token", json=token)) for _ in range(4)]
-    assert answers == [(200, None)] * 3 + [(429, "identity")]
+
+        async def renew(token: dict[str, str]) -> tuple[int, str | None]:
+            return told(await client.post("/v1/auth/token", json=token))
+
+        assert [await renew(greedy) for _ in range(4)] == [(200, None)] * 3 + [(429, "identity")]
+        assert [await renew(wrong) for _ in range(4)] == [(400, None)] * 3 + [(429, "identity")]
+        assert await renew(other) == (200, None)
 
 
 @pytest.mark.asvs("2.4.1")
