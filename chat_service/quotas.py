@@ -60,7 +60,8 @@ class Quotas:
 
     def count_start(self, caller: Caller) -> None:
         """Count a new session of a customer, for him and for his address. Raises RateLimited."""
-        place = (caller.workspace_id, caller.inbox_id)
+        # Apart from new customers: who arrives and starts his first session takes one of each.
+        place = (caller.workspace_id, caller.inbox_id, "session")
         self._take(claim_of(caller, Policy.START), self._at_address(Policy.ARRIVAL, *place))
 
     def count_message(self, caller: Caller, session_id: SessionId) -> None:

@@ -42,7 +42,7 @@ class Policy(StrEnum):
     START = "start"
     """New sessions: by customer."""
     ARRIVAL = "arrival"
-    """New customers and their new sessions: by address and inbox."""
+    """New customers, and apart from them new sessions: by address and inbox."""
     IDENTITY = "identity"
     """Renewing a token: by its family, or by address if it is none. Identifying: by address and inbox."""
     SOCKET = "socket"
@@ -118,7 +118,7 @@ class RateLimits:
             (2, w("start", rates.sessions_per_minute, MINUTE)),
             (2, w("start-day", rates.sessions_per_day, DAY)),
         )
-        self._keep(Policy.ARRIVAL, (3, w("arrival", rates.arrivals_per_minute, MINUTE)))
+        self._keep(Policy.ARRIVAL, (4, w("arrival", rates.arrivals_per_minute, MINUTE)))
         self._keep(Policy.IDENTITY, (3, w("identity", rates.identities_per_minute, MINUTE)))
         sockets, at_once = rates.sockets_per_second, rates.sockets_burst
         self._keep(Policy.SOCKET, (1, w("socket", sockets, 1, burst=at_once)))
