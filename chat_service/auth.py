@@ -14,7 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from cachetools import LRUCache, TTLCache
-from sqlalchemy import ColumnElement, Row, select, update
+from sqlalchemy import ColumnElement, Row, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.config import Auth
@@ -168,7 +168,9 @@ async def end_tokens(
 
     Their sockets and streams end with them, by the events that are recorded.
     """
-    living = (Token.workspace_id == workspace_id, Token.revoked_at.is_(None), *which)
+    # Expired logins had ended; but keys are listed until revoked, and access tokens may outlive a family.
+    opens = or_(Token.kind != TokenKind.AGENT, Token.expires_at > now)
+    living = (Token.workspace_id == workspace_id, Token.revoked_at.is_(None), opens, *which)
     query = update(Token).where(*living).values(revoked_at=now).returning(Token.id)
     ended = sorted((await db.execute(query)).scalars())
     for token_id in ended:
