@@ -68,6 +68,10 @@ class Quotas:
         """Count a message that comes with something else. Raises RateLimited."""
         self._take(claim_of(caller, Policy.SEND, session_id))
 
+    def is_news(self, *place: Hashable) -> bool:
+        """Whether it is to be written down that this request is refused there; most alike are not."""
+        return self._limits.is_news(network_of(request.remote_addr or ""), *place)
+
     def _at_address(self, policy: Policy, *place: Hashable) -> Claim:
         return Claim(policy, (network_of(request.remote_addr or ""), *place))
 

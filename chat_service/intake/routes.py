@@ -1,5 +1,6 @@
 """A customer arrives at an inbox, and starts a session."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -127,6 +128,7 @@ async def _identify(inbox: Inbox, body: NewCustomer, token: str) -> tuple[Custom
         name=body.profile.name,
         email=body.profile.email,
         now=now(),
+        is_news=partial(shared().quotas.is_news, inbox.id),
     )
     async with transaction() as db:
         found = await identify(db, visit, keys=shared().keys, config=shared().auth)

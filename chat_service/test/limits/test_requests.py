@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from chat_service.config import Server
 from chat_service.test.addresses import OFF, build_stage, in_turn, said_of, who_of
+from chat_service.test.audit import acts_of
 from chat_service.test.builders import Workspace, message, unique
 from chat_service.test.figures import grown, read, series
 from chat_service.test.limits.limited import WITHOUT_HASTE, Limited, limited, told
@@ -199,6 +200,31 @@ async def test_a_customer_renews_so_often_and_keeps_nobody_of_his_address_from_i
         assert [await renew(greedy) for _ in range(4)] == [(200, None)] * 3 + [(429, "identity")]
         assert [await renew(wrong) for _ in range(4)] == [(400, None)] * 3 + [(429, "identity")]
         assert await renew(other) == (200, None)
+
+
+@pytest.mark.asvs("2.4.1", "16.3.1")
+@pytest.mark.api_top10("API4")
+async def test_nobody_fills_the_audit_log_with_identities_that_are_refused(
+    place: Limited, here: Workspace
+) -> None:
+    path = f"/v1/inboxes/{here.inbox_key}/customers"
+    wrong = {"identity_token": "of nobody", "device_id": "phone-1"}
+
+    async def noted(times: int, *numbers: int) -> int:
+        for number in numbers:
+            async with place.at(f"198.51.100.{number}") as client:
+                for _ in range(times):
+                    assert (await client.post(path, json=wrong)).status_code == 422
+        acts = [act.action for act in await acts_of(place.service, here.id)]
+        return acts.count("customer.identified")
+
+    before = await read(place.client)
+    assert await noted(3, 1) == 1
+    assert await noted(1, 2, 1) == 2
+    assert await noted(1, *range(3, 15)) == 10, "of all addresses"
+    place.timer.pass_by(60)
+    assert await noted(2, 1) == 11
+    assert grown(before, await read(place.client))["chat_identities_refused_total"] == 19
 
 
 @pytest.mark.asvs("2.4.1")
