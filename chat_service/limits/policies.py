@@ -47,7 +47,10 @@ class Policy(StrEnum):
     ARRIVAL = "arrival"
     """New customers, and apart from them new sessions: by address and inbox."""
     IDENTITY = "identity"
-    """Renewing a token: by its family, or by address if it is none. Identifying: by address and inbox."""
+    """Renewing a token: by its family, or by address if it is none. Identifying: by address and inbox.
+
+    Founding a workspace: by address.
+    """
     SOCKET = "socket"
     """Upgrades to a socket: by address."""
 

@@ -8,10 +8,12 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
+from chat_service.agents.attempts import NOWHERE
 from chat_service.config import Server
 from chat_service.test.addresses import OFF, build_stage, in_turn, said_of, who_of
 from chat_service.test.audit import acts_of
-from chat_service.test.builders import Workspace, message, unique
+from chat_service.test.builders import Person, Workspace, message, unique
+from chat_service.test.conftest import PLATFORM_TOKEN
 from chat_service.test.figures import grown, read, series
 from chat_service.test.limits.limited import WITHOUT_HASTE, Limited, limited, told
 from chat_service.web import Who
@@ -225,6 +227,26 @@ async def test_nobody_fills_the_audit_log_with_identities_that_are_refused(
     place.timer.pass_by(60)
     assert await noted(2, 1) == 11
     assert grown(before, await read(place.client))["chat_identities_refused_total"] == 19
+
+
+@pytest.mark.asvs("2.4.1", "16.3.1")
+@pytest.mark.api_top10("API2", "API4")
+async def test_an_address_tries_so_many_tokens_of_the_installation(tight: Limited) -> None:
+    tokens = [*["x" * 32] * 4, PLATFORM_TOKEN]
+    async with tight.at("198.51.100.4") as client, tight.at("198.51.100.5") as neighbour:
+
+        async def found(client: httpx2.AsyncClient, token: str) -> tuple[int, str | None]:
+            return told(await Person(client, token, "").post("/v1/workspaces"))
+
+        answers = [await found(client, token) for token in tokens]
+        assert answers == [(401, None)] * 3 + [(429, "identity")] * 2
+        assert await found(neighbour, PLATFORM_TOKEN) == (422, None)
+    (act,) = await acts_of(tight.service, NOWHERE)
+    assert (act.action, act.outcome, act.address) == (
+        "workspace.created",
+        "refused",
+        "198.51.100.4",
+    )
 
 
 @pytest.mark.asvs("2.4.1")
