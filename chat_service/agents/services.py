@@ -103,6 +103,7 @@ async def create_key(
     scopes: Collection[Permission],
     expires_at: datetime | None,
     now: datetime,
+    created_by: AgentId | None = None,
 ) -> str:
     """A new API key. Its text is given here and never again; only its hash is stored."""
     token_id, secret = TokenId(new_id()), new_secret()
@@ -117,6 +118,7 @@ async def create_key(
             generation=0,
             created_at=now,
             expires_at=expires_at,
+            created_by=created_by,
         )
     )
     await db.flush()
