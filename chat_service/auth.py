@@ -9,20 +9,19 @@ session to `sessions`, and the texts of tokens to `tokens`.
 import asyncio
 import hmac
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from cachetools import LRUCache
-from sqlalchemy import ColumnElement, Row, select, update
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.config import Auth
 from chat_service.errors import Forbidden, Unauthenticated
-from chat_service.events import log
-from chat_service.events.schema import TokenRevoked
 from chat_service.events.transaction import looking
 from chat_service.model import Agent, CustomRole, TeamMember, Token
+from chat_service.revocations import Revocations
 from chat_service.schema import (
     ROLE_PERMISSIONS,
     Actor,
@@ -43,7 +42,6 @@ from chat_service.schema import (
 from chat_service.tokens import Keys, Opaque, hash_secret, parse_opaque
 from chat_service.usage import Usage
 
-LEEWAY: Final = timedelta(seconds=60)
 REMEMBERED: Final = 10_000
 BY_TEAM: Final = {Permission.SESSIONS_READ_TEAM, Permission.SESSIONS_READ_ALL}
 
@@ -116,7 +114,10 @@ class Authenticator:
         if token.startswith(("sk_", "at_")):
             found, now = self._opaque.get(token), asyncio.get_running_loop().time()
             if fresh or found is None or found[1] <= now:  # by when the reading began, not ended
-                found = self._opaque[token] = await self._look_up(token), now + self._recheck_seconds
+                found = self._opaque[token] = (
+                    await self._look_up(token),
+                    now + self._recheck_seconds,
+                )
             admission = found[0]
             self._usage.note(admission[0].workspace_id, admission[0].token_id)
             return admission
@@ -124,7 +125,8 @@ class Authenticator:
         if known is None:
             known = self._customers[token] = self._read(token)
         caller, expires_at = known
-        if expires_at <= self._clock() or await self._revoked.has(caller, fresh=fresh):
+        ended = await self._revoked.has(caller.workspace_id, caller.token_id, fresh=fresh)
+        if ended or expires_at <= self._clock():
             raise Unauthenticated("The token has expired or was revoked")
         return known
 
@@ -163,73 +165,6 @@ async def login(
     if found is None or found[0].kind is not TokenKind.AGENT or not _holds(found, now=now):
         raise Unauthenticated()
     return await _staff(db, found), found[0].expires_at
-
-
-async def end_tokens(
-    db: AsyncSession,
-    workspace_id: WorkspaceId,
-    *which: ColumnElement[bool],
-    actor: Actor,
-    now: datetime,
-) -> list[TokenId]:
-    """End tokens of a workspace before their time; those that had ended are left as they are.
-
-    Their sockets and streams end with them, by the events that are recorded.
-    """
-    living = (Token.workspace_id == workspace_id, Token.revoked_at.is_(None), *which)
-    query = update(Token).where(*living).values(revoked_at=now).returning(Token.id)
-    ended = sorted((await db.execute(query)).scalars())
-    for token_id in ended:
-        log.record(
-            db, TokenRevoked(workspace_id=workspace_id, actor=actor, at=now, token_id=token_id)
-        )
-    return ended
-
-
-class Revocations:
-    """Which customers' token families ended lately; asked at most once in `recheck_seconds`.
-
-    A family that ended longer ago than an access token lives needs no remembering.
-    """
-
-    def __init__(self, config: Auth, clock: Clock) -> None:
-        self._config = config
-        self._clock = clock
-        self._lock = asyncio.Lock()
-        self._asked: set[WorkspaceId] = set()
-        self._covered: set[WorkspaceId] = set()
-        self._revoked: set[TokenId] = set()
-        self._read_at = float("-inf")
-
-    async def has(self, caller: Caller, *, fresh: bool = False) -> bool:
-        """Whether the caller's family of tokens has ended; `fresh`: as of now. Many share a query."""
-        workspace_id, now = caller.workspace_id, asyncio.get_running_loop().time()
-        since = now if fresh else now - self._config.recheck_seconds
-        self._asked.add(workspace_id)
-        if not self._is_known(workspace_id, since):
-            async with self._lock:
-                if not self._is_known(workspace_id, since):
-                    await self._refresh(workspace_id)
-        return caller.token_id in self._revoked
-
-    def _is_known(self, workspace_id: WorkspaceId, since: float) -> bool:
-        return workspace_id in self._covered and self._read_at > since
-
-    async def _refresh(self, workspace_id: WorkspaceId) -> None:
-        """Read for this workspace and in the same query for all that are still asked about."""
-        began = asyncio.get_running_loop().time()
-        asked = self._asked | self._covered | {workspace_id}
-        if began - self._read_at >= self._config.recheck_seconds:
-            asked, self._asked = self._asked | {workspace_id}, set()
-        alive = timedelta(seconds=self._config.customer_token_seconds) + LEEWAY
-        query = select(Token.id).where(
-            Token.workspace_id.in_(asked),
-            Token.kind == TokenKind.CUSTOMER,
-            Token.revoked_at > self._clock() - alive,
-        )
-        async with looking() as db:
-            self._revoked = set(await db.scalars(query))
-        self._covered, self._read_at = asked, began
 
 
 Found = Row[Token, Agent, CustomRole]

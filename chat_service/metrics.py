@@ -106,6 +106,9 @@ SIGN_INS_REFUSED: Final = Counter(
 )
 SIGN_INS_WRONG: Final = SIGN_INS_REFUSED.labels("wrong")
 SIGN_INS_TOO_MANY: Final = SIGN_INS_REFUSED.labels("too_many")
+IDENTITIES_REFUSED: Final = Counter(
+    "chat_identities_refused", "Identity tokens that were not believed.", registry=REGISTRY
+)
 LETTERS: Final = Counter(
     "chat_letters", "Letters by e-mail, by what became of them.", ("outcome",), registry=REGISTRY
 )

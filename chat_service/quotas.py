@@ -14,7 +14,7 @@ from chat_service.auth import Caller
 from chat_service.errors import RateLimited
 from chat_service.limits.addresses import network_of
 from chat_service.limits.policies import Claim, Policy, RateLimits, claim_of
-from chat_service.schema import SessionId
+from chat_service.schema import SessionId, TokenId
 from chat_service.site import READS
 
 log = structlog.get_logger(__name__)
@@ -51,14 +51,26 @@ class Quotas:
             self._tell_of_proxy()
             raise
 
+    def count_family(self, family: TokenId) -> None:
+        """Count a renewal by its tokens: many customers share an address, and keep out nobody.
+
+        Raises RateLimited.
+        """
+        self._take(Claim(Policy.IDENTITY, (family.int,)))
+
     def count_start(self, caller: Caller) -> None:
         """Count a new session of a customer, for him and for his address. Raises RateLimited."""
-        place = (caller.workspace_id, caller.inbox_id)
+        # Apart from new customers: who arrives and starts his first session takes one of each.
+        place = (caller.workspace_id, caller.inbox_id, "session")
         self._take(claim_of(caller, Policy.START), self._at_address(Policy.ARRIVAL, *place))
 
     def count_message(self, caller: Caller, session_id: SessionId) -> None:
         """Count a message that comes with something else. Raises RateLimited."""
         self._take(claim_of(caller, Policy.SEND, session_id))
+
+    def is_news(self, *place: Hashable) -> bool:
+        """Whether it is to be written down that this request is refused there; most alike are not."""
+        return self._limits.is_news(network_of(request.remote_addr or ""), *place)
 
     def _at_address(self, policy: Policy, *place: Hashable) -> Claim:
         return Claim(policy, (network_of(request.remote_addr or ""), *place))

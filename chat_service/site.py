@@ -81,8 +81,12 @@ class Site:
         self._set(response, token, seconds)
 
     def forget(self, response: Response) -> None:
-        """Have the browser drop the token, where it was the cookie that signed this request."""
-        if "Authorization" not in request.headers:
+        """Have the browser drop the token, where it was the cookie that signed this request.
+
+        It may have ended. Another page, which cannot send the cookie, does not take it away either.
+        """
+        by_cookie = "Authorization" not in request.headers and self._name() in request.cookies
+        if by_cookie and request.headers.get("Origin") == self.origin():
             self._set(response, "", 0)
 
     def _set(self, response: Response, value: str, seconds: int) -> None:

@@ -12,14 +12,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
-from chat_service.auth import Caller, end_tokens
+from chat_service.auth import Caller
 from chat_service.config import Auth
 from chat_service.errors import NotFound
 from chat_service.model import Agent, Token
-from chat_service.schema import Actor, AgentId, TokenId, TokenKind, new_id
+from chat_service.revocations import end_tokens
+from chat_service.schema import (
+    Actor,
+    AgentId,
+    AuthorType,
+    TokenId,
+    TokenKind,
+    WorkspaceId,
+    new_id,
+)
 from chat_service.tokens import hash_secret, new_secret, opaque_token
 
 SHOWN_AT_MOST: Final = 1_000
+LOGINS: Final = 50
+"""How many of an agent's live at once, so that to end them all writes so many rows and no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,11 @@ class Device:
 async def begin(
     db: AsyncSession, agent: Agent, device: Device, config: Auth, *, now: datetime
 ) -> tuple[TokenId, str]:
-    """A new login of an agent: its id, and the text of its token, which is given here alone."""
+    """A new login of a locked agent: its id, and the text of its token, which is given here alone.
+
+    The oldest ones end, of those that are too many with it.
+    """
+    await _make_room(db, agent, now=now)
     token_id, secret = TokenId(new_id()), new_secret()
     db.add(
         Token(
@@ -55,13 +70,13 @@ async def begin(
 
 
 async def living(
-    db: AsyncSession, caller: Caller, agent_id: UUID, *, now: datetime
+    db: AsyncSession, workspace_id: WorkspaceId, agent_id: UUID, *, now: datetime
 ) -> Sequence[Token]:
     """The logins of an agent that have not ended, newest first."""
     query = (
         select(Token)
         .where(
-            Token.workspace_id == caller.workspace_id,
+            Token.workspace_id == workspace_id,
             Token.agent_id == agent_id,
             Token.revoked_at.is_(None),
             Token.expires_at > now,
@@ -72,11 +87,17 @@ async def living(
     return (await db.scalars(query)).all()
 
 
+async def _make_room(db: AsyncSession, agent: Agent, *, now: datetime) -> None:
+    before = await living(db, agent.workspace_id, agent.id, now=now)
+    too_many = [login.id for login in before[LOGINS - 1 :]]
+    if too_many:
+        actor = Actor(AuthorType.AGENT, agent.id)
+        await end_logins(db, agent, Token.id.in_(too_many), actor=actor, now=now)
+
+
 async def end_one(db: AsyncSession, caller: Caller, login_id: UUID, *, now: datetime) -> None:
     """End one of the caller's own logins; raises NotFound for one that is none, or has ended."""
-    agent_id = caller.agent_id
-    which = (Token.id == login_id, Token.expires_at > now)
-    if not await end_all(db, caller, agent_id, *which, now=now):
+    if not await end_all(db, caller, caller.agent_id, Token.id == login_id, now=now):
         raise NotFound()
 
 

@@ -12,11 +12,12 @@ from chat_service.agents import queries
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
-from chat_service.auth import Caller, end_tokens
+from chat_service.auth import Caller
 from chat_service.errors import EmailTaken
 from chat_service.events import log
 from chat_service.events.schema import AgentCreated, AgentUpdated
 from chat_service.model import Agent, Token, table_of
+from chat_service.revocations import end_tokens
 from chat_service.schema import (
     Actor,
     AgentId,
@@ -101,6 +102,7 @@ async def create_key(
     scopes: Collection[Permission],
     expires_at: datetime | None,
     now: datetime,
+    created_by: AgentId | None = None,
 ) -> str:
     """A new API key. Its text is given here and never again; only its hash is stored."""
     token_id, secret = TokenId(new_id()), new_secret()
@@ -115,6 +117,7 @@ async def create_key(
             generation=0,
             created_at=now,
             expires_at=expires_at,
+            created_by=created_by,
         )
     )
     await db.flush()

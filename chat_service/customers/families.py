@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import NOBODY, Target
-from chat_service.auth import end_tokens
 from chat_service.config import Auth
 from chat_service.customers.services import refuse_blocked
 from chat_service.errors import InvalidGrant
 from chat_service.model import Customer, Token
+from chat_service.revocations import end_tokens
 from chat_service.schema import Outcome, TokenId, TokenKind, new_id
 from chat_service.tokens import Refresh
 

@@ -44,8 +44,9 @@ async def refresh_token() -> Response:
     body, websocket_url = await parse(RefreshToken), shared().site.websocket_url()
     given = shared().keys.parse_refresh_token(body.refresh_token)
     if given is None:
+        shared().quotas.count_address(Policy.IDENTITY)
         raise InvalidGrant()
-    shared().quotas.count_address(Policy.IDENTITY, given.workspace_id)
+    shared().quotas.count_family(given.family)
     async with transaction() as db:
         renewed = await families.refresh(
             db, given, shared().auth, device_id=body.device_id, now=now()

@@ -8,12 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
-from chat_service.auth import Caller, end_tokens
+from chat_service.auth import Caller
 from chat_service.errors import CustomerBlocked, EmailVerified, FieldError, ValidationFailed
 from chat_service.events import log
 from chat_service.events.schema import CustomerBlocked as CustomerWasBlocked
 from chat_service.events.schema import CustomerUnblocked, CustomerUpdated
 from chat_service.model import Customer, Inbox, Token
+from chat_service.revocations import end_tokens
 from chat_service.schema import Actor, CustomerId, new_id
 from chat_service.transport import rfc3339
 

@@ -4,6 +4,7 @@ Only the history of an unverified visitor joins a verified customer, and only by
 customer never becomes another. Leaves which proof is good to `customers.identity`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,10 +14,11 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chat_service import metrics
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import NOBODY, Target
-from chat_service.auth import Caller, end_tokens
+from chat_service.auth import Caller
 from chat_service.config import Auth
 from chat_service.customers import families, identity, proofs, queries, services
 from chat_service.customers.identity import Identity, SiteKey
@@ -26,6 +28,7 @@ from chat_service.events.schema import CustomerMerged
 from chat_service.inboxes.queries import inbox_key
 from chat_service.inboxes.signing import keys as signing
 from chat_service.model import Customer, Inbox, Token
+from chat_service.revocations import end_tokens
 from chat_service.schema import Actor, AuthorType, Outcome
 from chat_service.sessions.handover import hand_over
 from chat_service.tokens import Keys, Refresh
@@ -46,6 +49,8 @@ class Visit:
     email: str | None
     """What he says of himself; it counts where the token says nothing."""
     now: datetime
+    is_news: Callable[[], bool]
+    """Whether it is audited that this visit is refused; asked only then."""
 
 
 async def identify(
@@ -58,8 +63,7 @@ async def identify(
     """
     found = await _proven(db, visit, keys)
     if found is None:
-        target = Target("inbox", visit.inbox.id)
-        _audit(db, visit, Act.CUSTOMER_IDENTIFIED, target, actor=NOBODY, outcome=Outcome.REFUSED)
+        _note_refusal(db, visit)
         return None
     caller = await _living(db, visit)
     customer, changed = await _customer_of(db, visit, caller, found)
@@ -208,6 +212,14 @@ def _believe(customer: Customer, found: Identity) -> list[str]:
 
 async def _end(db: AsyncSession, visit: Visit, which: ColumnElement[bool], actor: Actor) -> None:
     await end_tokens(db, visit.inbox.workspace_id, which, actor=actor, now=visit.now)
+
+
+def _note_refusal(db: AsyncSession, visit: Visit) -> None:
+    """Count it; anybody may have thousands of them, of which the log of acts needs the first."""
+    metrics.IDENTITIES_REFUSED.inc()
+    if visit.is_news():
+        target = Target("inbox", visit.inbox.id)
+        _audit(db, visit, Act.CUSTOMER_IDENTIFIED, target, actor=NOBODY, outcome=Outcome.REFUSED)
 
 
 def _audit(

@@ -1,5 +1,6 @@
 """A customer arrives at an inbox, and starts a session."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -127,6 +128,7 @@ async def _identify(inbox: Inbox, body: NewCustomer, token: str) -> tuple[Custom
         name=body.profile.name,
         email=body.profile.email,
         now=now(),
+        is_news=partial(shared().quotas.is_news, inbox.id),
     )
     async with transaction() as db:
         found = await identify(db, visit, keys=shared().keys, config=shared().auth)
@@ -173,8 +175,6 @@ async def start_session() -> Response:
     if client_session_id is None:
         raise ClientSessionIdMissing()
     customer_id = services.customer_of(who, body.customer_id, body.custom_attributes, body.team_id)
-    if who.is_customer:
-        shared().overload.refuse_newcomers(who.workspace_id)
     start = services.Start(
         client_session_id=client_session_id,
         resume=body.mode == "resume_or_create",
@@ -205,8 +205,9 @@ class _Counts:
         self._who = who
 
     def session(self) -> None:
-        """Customers are counted for what they start, and not for finding it again."""
+        """Customers are counted for what they start and refused it under load, not for finding it again."""
         if self._who.is_customer:
+            shared().overload.refuse_newcomers(self._who.workspace_id)
             shared().quotas.count_start(self._who)
 
     def message(self, session_id: SessionId) -> None:

@@ -72,7 +72,9 @@ class Started:
 class Counts(Protocol):
     """Lets a start bring so much and no more; both raise RateLimited."""
 
-    def session(self) -> None: ...
+    def session(self) -> None:
+        """A new one; raises Overloaded as well."""
+
     def message(self, session_id: SessionId) -> None: ...
 
 
@@ -110,9 +112,9 @@ async def start(
     """Start or find a session under the lock of its customer.
 
     `first` may carry any session's id: it is written into the one that is started. Raises NotFound,
-    RateLimited, TooManyOpenSessions, ClientSessionIdReused, ClientMessageIdReused, ValidationFailed
-    for a team that does not exist, Forbidden for staff who could not read the new session, and what
-    a send raises.
+    RateLimited, Overloaded, TooManyOpenSessions, ClientSessionIdReused, ClientMessageIdReused,
+    ValidationFailed for a team that does not exist, Forbidden for staff who could not read the new
+    session, and what a send raises.
     """
     sessions.check_attributes(start.custom_attributes, limits)
     if caller.is_customer:

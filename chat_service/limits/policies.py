@@ -25,6 +25,9 @@ DAY: Final = 86_400
 SESSIONS: Final = 3
 """In all of his sessions together a customer may send so many times as much a minute as in one."""
 
+NEWS: Final = 10
+"""So many refusals a minute are noted of one place, and one of each address there."""
+
 
 class Policy(StrEnum):
     """What is limited, and by whom it is counted."""
@@ -42,9 +45,12 @@ class Policy(StrEnum):
     START = "start"
     """New sessions: by customer."""
     ARRIVAL = "arrival"
-    """New customers and their new sessions: by address and inbox."""
+    """New customers, and apart from them new sessions: by address and inbox."""
     IDENTITY = "identity"
-    """Renewing a token, identifying a customer: by address and inbox, or workspace."""
+    """Renewing a token: by its family, or by address if it is none. Identifying: by address and inbox.
+
+    Founding a workspace: by address.
+    """
     SOCKET = "socket"
     """Upgrades to a socket: by address."""
 
@@ -118,10 +124,22 @@ class RateLimits:
             (2, w("start", rates.sessions_per_minute, MINUTE)),
             (2, w("start-day", rates.sessions_per_day, DAY)),
         )
-        self._keep(Policy.ARRIVAL, (3, w("arrival", rates.arrivals_per_minute, MINUTE)))
+        self._keep(Policy.ARRIVAL, (4, w("arrival", rates.arrivals_per_minute, MINUTE)))
         self._keep(Policy.IDENTITY, (3, w("identity", rates.identities_per_minute, MINUTE)))
+        self._news = tuple(
+            Limiter([w("news", number, MINUTE)], most=rates.keys) for number in (1, NEWS)
+        )
         sockets, at_once = rates.sockets_per_second, rates.sockets_burst
         self._keep(Policy.SOCKET, (1, w("socket", sockets, 1, burst=at_once)))
+
+    def is_news(self, address: str, *place: Hashable) -> bool:
+        """Whether what is refused to an address at a place is noted: the first in a minute.
+
+        Of all addresses together ten a minute are, so that nobody fills what it is written to.
+        """
+        by_address, by_place = self._news
+        demands = [(by_address, (address, *place)), (by_place, place)]
+        return take(demands, self._timer())[0]
 
     def _keep(
         self, policy: Policy, *windows: tuple[int, Window], kind: TokenKind | None = None

@@ -148,6 +148,8 @@ class Token(Tenant, Base):
     name: Mapped[str | None] = mapped_column(String(128))
     scopes: Mapped[list[str]]
     """Permissions of a key; empty for the others."""
+    created_by: Mapped[AgentId | None]
+    """Which agent made a key, which goes on when he leaves; none: the command line."""
     secret_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     generation: Mapped[int]
     """The newest generation of refresh tokens that was used; 0 before the first."""

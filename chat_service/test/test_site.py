@@ -199,6 +199,21 @@ async def test_signing_out_by_cookie_takes_it_away(workspace: Workspace) -> None
     assert {"Max-Age=0", "Path=/", "Secure", "HttpOnly", "SameSite=Strict"} <= attributes
 
 
+@pytest.mark.asvs("7.4.1")
+@pytest.mark.parametrize("origin", [OWN, "http://evil.example", None])
+async def test_signing_out_of_an_ended_login_takes_its_cookie_away_on_own_pages_alone(
+    workspace: Workspace, origin: str | None
+) -> None:
+    browser = await browse(workspace)
+    assert (await browser.post("/v1/auth/sign-out")).status_code == 204
+    browser.origin = origin
+    response = await browser.post("/v1/auth/sign-out")
+    if origin == OWN:
+        assert (response.status_code, cookie_of(response)[:2]) == (401, (COOKIE, ""))
+    else:
+        assert (response.status_code, "Set-Cookie" in response.headers) == (403, False)
+
+
 async def test_signing_out_by_header_leaves_the_cookie(workspace: Workspace) -> None:
     browser, other = await browse(workspace), await workspace.agent()
     bearer = {"Authorization": f"Bearer {other.token}"}

@@ -311,6 +311,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("address", sa.String(length=45), nullable=True))
         batch_op.add_column(sa.Column("user_agent", sa.String(length=200), nullable=True))
         batch_op.add_column(sa.Column("device_id", sa.String(length=64), nullable=True))
+        batch_op.add_column(sa.Column("created_by", sa.Uuid(), nullable=True))
 
 
 ROLES = ("owner", "admin", "supervisor", "agent", "bot", "viewer")
@@ -341,6 +342,7 @@ def _words(batch_op: BatchOperations, name: str, column: str, words: tuple[str, 
 def downgrade() -> None:
     """Who has a role of the workspace's own may only read after it; who is invited is not."""
     with op.batch_alter_table("tokens", schema=None) as batch_op:
+        batch_op.drop_column("created_by")
         batch_op.drop_column("device_id")
         batch_op.drop_column("user_agent")
         batch_op.drop_column("address")

@@ -1,6 +1,7 @@
 """Make workspaces over HTTP, by the token of the installation."""
 
 from hmac import compare_digest
+from typing import Final
 
 from quart import Blueprint, Response
 
@@ -10,10 +11,13 @@ from chat_service.agents.letters import letter_with
 from chat_service.agents.rendering import invited_view
 from chat_service.errors import NotFound, SlugTaken, Unauthenticated
 from chat_service.events.transaction import transaction
+from chat_service.limits.policies import Policy
 from chat_service.web import Who, answer, bearer, document, now, parse, shared
 from chat_service.workspaces.rendering import workspace_view
 
 blueprint = Blueprint("founding", __name__, url_prefix="/v1/workspaces")
+PLACE: Final = "platform"
+"""Where tries at the installation's token are counted."""
 
 
 @blueprint.post("")
@@ -22,6 +26,7 @@ blueprint = Blueprint("founding", __name__, url_prefix="/v1/workspaces")
     body=NewWorkspace,
     answers={201: FoundedWorkspace},
     errors=[NotFound, SlugTaken],
+    limit=Policy.IDENTITY,
 )
 async def create_workspace() -> Response:
     """Make a workspace and invite its owner; without `auth.platform_token` there is no such address.
@@ -29,7 +34,7 @@ async def create_workspace() -> Response:
     The link is good for a week, goes by e-mail as well where a mail server is set, and is shown here
     and never again.
     """
-    _require_platform()
+    await _require_platform()
     body, public_url = await parse(NewWorkspace), shared().site.origins.public_url
     async with transaction() as db:
         founded = await services.found(
@@ -52,10 +57,15 @@ async def create_workspace() -> Response:
     )
 
 
-def _require_platform() -> None:
+async def _require_platform() -> None:
     """Refuse whoever has not the installation's token, before anything he sent is looked at."""
     token = shared().auth.platform_token
     if token is None:
         raise NotFound()
-    if not compare_digest(bearer().encode(), token.get_secret_value().encode()):
-        raise Unauthenticated()
+    shared().quotas.count_address(Policy.IDENTITY, PLACE)
+    if compare_digest(bearer().encode(), token.get_secret_value().encode()):
+        return
+    if shared().quotas.is_news(PLACE):
+        async with transaction() as db:
+            services.note_refusal(db, now=now())
+    raise Unauthenticated()

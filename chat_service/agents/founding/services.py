@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.agents.accounts import add_invited
+from chat_service.agents.attempts import NOWHERE
 from chat_service.agents.links import Link
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
@@ -14,7 +15,7 @@ from chat_service.audit.services import NOBODY, Target
 from chat_service.config import Auth
 from chat_service.errors import SlugTaken
 from chat_service.model import Agent, Workspace
-from chat_service.schema import Role
+from chat_service.schema import Outcome, Role
 from chat_service.workspaces import services as workspaces
 
 
@@ -68,3 +69,9 @@ async def found(
         now=now,
     )
     return Founded(workspace, owner, link)
+
+
+def note_refusal(db: AsyncSession, *, now: datetime) -> None:
+    """Somebody showed another token than the installation's."""
+    refused = Outcome.REFUSED
+    audit.record(db, NOWHERE, NOBODY, Act.WORKSPACE_CREATED, now=now, outcome=refused)

@@ -79,6 +79,7 @@ def _view(key: Token) -> ApiKeyView:
         name=key.name or "",
         token_prefix=f"sk_{key.workspace_id.hex}_{key.id.hex}_",
         scopes=[Permission(scope) for scope in key.scopes],
+        created_by=key.created_by,
         created_at=key.created_at,
         expires_at=key.expires_at,
         last_used_at=key.last_used_at,

@@ -11,9 +11,10 @@ from chat_service.agents.keys import queries
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import NOBODY, Target
-from chat_service.auth import Caller, end_tokens
+from chat_service.auth import Caller
 from chat_service.model import Token
-from chat_service.schema import Actor, Permission, TokenId, WorkspaceId
+from chat_service.revocations import end_tokens
+from chat_service.schema import Actor, AgentId, AuthorType, Permission, TokenId, WorkspaceId
 from chat_service.tokens import parse_opaque
 from chat_service.workspaces.bounds import require_room
 
@@ -29,10 +30,20 @@ async def create(
     actor: Actor = NOBODY,
     token_id: TokenId | None = None,
 ) -> tuple[Token, str]:
-    """A new key and its text, which is told here and never again; raises TooMany."""
+    """A new key of an agent or of nobody, and its text, which is told here and never again.
+
+    Raises TooMany.
+    """
     await require_room(db, Token, *queries.living(workspace_id))
+    by_agent = actor.type is AuthorType.AGENT
     text = await agents.create_key(
-        db, workspace_id, name=name, scopes=set(scopes), expires_at=expires_at, now=now
+        db,
+        workspace_id,
+        name=name,
+        scopes=set(scopes),
+        expires_at=expires_at,
+        now=now,
+        created_by=AgentId(UUID(str(actor.id))) if by_agent else None,
     )
     key = await queries.access(db, workspace_id, parse_opaque(text).id)
     audit.record(

@@ -34,7 +34,8 @@ class NewApiKey(Request):
 class ApiKeyView(Response):
     """A key without its secret. `token_prefix` is how its text begins, to recognise it by.
 
-    `last_used_at` is to the minute.
+    `last_used_at` is to the minute. `created_by` is the agent who made it, null for the command line:
+    a key goes on when he leaves, until it is revoked.
     """
 
     object: str = Field(examples=["api_key"])
@@ -43,6 +44,7 @@ class ApiKeyView(Response):
     name: str
     token_prefix: str
     scopes: list[Permission]
+    created_by: UUID | None
     created_at: Time
     expires_at: Time | None
     last_used_at: Time | None

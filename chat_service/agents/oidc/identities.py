@@ -16,9 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service.agents import links, queries
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
-from chat_service.auth import Caller, end_tokens
+from chat_service.auth import Caller
 from chat_service.errors import IdentityTaken, LastWayIn, NotFound, TooMany, Unauthenticated
 from chat_service.model import Agent, AgentIdentity, Token
+from chat_service.revocations import end_tokens
 from chat_service.schema import Actor, AgentId, AgentStatus, WorkspaceId
 
 AT_MOST: Final = 10

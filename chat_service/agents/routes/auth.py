@@ -21,8 +21,10 @@ from chat_service.errors import (
     Overloaded,
     SecondFactorRequired,
     TooManyTries,
+    Unauthenticated,
 )
 from chat_service.events.transaction import reading, transaction
+from chat_service.problems import problem
 from chat_service.tickets import SECONDS, issue_ticket
 from chat_service.transport import SET_COOKIE, Empty, Query
 from chat_service.web import Who, answer, caller, document, now, parse, query, shared
@@ -59,13 +61,17 @@ async def sign_in() -> Response:
 async def sign_out() -> Response:
     """End the token of this request, and with a customer's all that were made from it.
 
-    A cookie that held the token is taken away.
+    A cookie that held the token is taken away, also where the token had ended and the answer is 401.
     """
     await parse(Empty)
-    who = await caller()
-    async with transaction() as db:
-        await services.sign_out(db, who, now=now())
-    response = answer(None, 204)
+    try:
+        who = await caller()
+    except Unauthenticated as ended:
+        response = await problem(ended)
+    else:
+        async with transaction() as db:
+            await services.sign_out(db, who, now=now())
+        response = answer(None, 204)
     shared().site.forget(response)
     return response
 

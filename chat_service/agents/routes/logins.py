@@ -100,5 +100,5 @@ async def change_password() -> Response:
 async def _list(who: Caller, agent_id: UUID) -> Response:
     async with reading() as db:
         await queries.access(db, who.workspace_id, agent_id)
-        found = await logins.living(db, who, agent_id, now=now())
+        found = await logins.living(db, who.workspace_id, agent_id, now=now())
     return answer(LoginList(data=[login_view(who, login) for login in found]))

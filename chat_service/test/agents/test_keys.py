@@ -69,11 +69,24 @@ async def test_a_key_is_shown_once(owner: Person) -> None:
         "name",
         "token_prefix",
         "scopes",
+        "created_by",
         "created_at",
         "expires_at",
         "last_used_at",
         "revoked_at",
     }
+
+
+async def test_a_key_tells_who_made_it_when_he_has_left(
+    workspace: Workspace, owner: Person
+) -> None:
+    await workspace.key()
+    admin = await workspace.agent(Role.ADMIN)
+    _, program = await made(admin, scopes=["sessions:read_all"])
+    assert (await owner.post(f"/v1/agents/{admin.id}/deactivate")).status_code == 200
+    listed = (await owner.get(PATH)).json()["data"]
+    assert [key["created_by"] for key in listed] == [admin.id, None]
+    assert (await program.get("/v1/sessions")).status_code == 200
 
 
 async def test_secret_scanners_find_a_key(owner: Person) -> None:

@@ -7,8 +7,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
+from chat_service.agents import logins
 from chat_service.model import Token
-from chat_service.schema import Role
+from chat_service.schema import Role, TokenId, TokenKind, new_id
 from chat_service.test.agents.lives import (
     CHOSEN,
     audited,
@@ -134,6 +135,60 @@ async def test_guesses_by_a_stolen_login_are_counted_with_those_at_the_door(
     for _ in range(5):
         assert (await enter(workspace, bob, password="wrong")).status_code == 400
     assert (await enter(workspace, bob)).status_code == 429
+
+
+async def signed_in_often(
+    workspace: Workspace, agent: Person, number: int, **lives: float
+) -> list[UUID]:
+    """Logins of an agent, oldest first, that live so long from now."""
+    now, ids = workspace.service.clock(), [TokenId(new_id()) for _ in range(number)]
+    async with writing(workspace.service) as db:
+        for token_id in ids:
+            db.add(
+                Token(
+                    workspace_id=workspace.id,
+                    id=token_id,
+                    kind=TokenKind.AGENT,
+                    agent_id=UUID(agent.id),
+                    scopes=[],
+                    secret_hash=bytes(32),
+                    generation=0,
+                    created_at=now,
+                    expires_at=now + timedelta(**lives),
+                )
+            )
+    return list(ids)
+
+
+async def revoked(workspace: Workspace) -> list[str]:
+    """The tokens whose end stands in the log of a workspace."""
+    query = {"types": "token.revoked", "limit": 500}
+    response = await (await workspace.key()).get("/v1/events", params=query)
+    assert response.status_code == 200, response.text
+    return [event["data"]["token_id"] for event in response.json()["data"]]
+
+
+@pytest.mark.asvs("7.4.2")
+async def test_what_lives_ends_with_its_agent_and_what_expired_is_left_as_it_is(
+    workspace: Workspace,
+) -> None:
+    owner, bob = await workspace.agent(Role.OWNER), await workspace.agent()
+    await signed_in_often(workspace, bob, 3, hours=-1)
+    (phone,) = await signed_in_often(workspace, bob, 1, hours=1)
+    assert (await owner.post(f"/v1/agents/{bob.id}/deactivate")).status_code == 200
+    assert sorted(await revoked(workspace)) == sorted([login_id(bob), str(phone)])
+
+
+@pytest.mark.asvs("2.3.2")
+async def test_of_fifty_logins_the_oldest_ends_when_one_more_begins(workspace: Workspace) -> None:
+    bob, eve = await workspace.agent(), await workspace.agent()
+    await signed_in_often(workspace, bob, 3, hours=-1)
+    oldest, *others = await signed_in_often(workspace, bob, logins.LOGINS, hours=1)
+    phone = await again(workspace, bob)
+    assert [await works(each) for each in (bob, eve, phone)] == [False, True, True]
+    living = [each["id"] for each in await listed(phone)]
+    assert living == [login_id(phone), *map(str, reversed(others))]
+    assert sorted(await revoked(workspace)) == sorted([login_id(bob), str(oldest)])
 
 
 async def used_at(workspace: Workspace) -> dict[UUID, Any]:

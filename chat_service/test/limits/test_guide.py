@@ -42,8 +42,8 @@ LIMITS = [
     ("changes_burst", "100 at once |"),
     ("sessions_per_minute", "5 new sessions a minute"),
     ("sessions_per_day", "50 a day"),
-    ("arrivals_per_minute", "30 new customers and sessions a minute"),
-    ("identities_per_minute", "60 renewals of tokens a minute"),
+    ("arrivals_per_minute", "30 new customers a minute, and 30 new sessions"),
+    ("identities_per_minute", "60 renewals of his tokens a minute"),
     ("sockets_per_second", "10 new sockets a second"),
     ("sockets_burst", "200 at once |"),
 ]

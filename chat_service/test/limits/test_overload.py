@@ -123,8 +123,18 @@ async def test_newcomers_go_first_then_customers_and_staff_when_it_is_full(held:
     assert refused == {"newcomers": 2, "customers": 2, "lane_full": 2}
 
 
-async def test_a_new_session_of_an_agent_is_no_newcomer(held: Held) -> None:
+async def test_neither_who_comes_back_nor_a_new_session_of_an_agent_is_a_newcomer(
+    held: Held,
+) -> None:
     await held.wait_with(held.agent, until=8)
+    resumed, anew = [
+        await held.customer.post("/v1/sessions", {"client_session_id": "2", "mode": mode})
+        for mode in ("resume_or_create", "create")
+    ]
+    assert (resumed.status_code, resumed.json()["session"]["id"]) == (200, held.session_id)
+    assert overloaded(anew)
+    kept = (await held.customer.get("/v1/sessions")).json()["data"]
+    assert [each["id"] for each in kept] == [held.session_id]
     begun = {"client_session_id": "1", "customer_id": held.newcomer.id}
     assert (await held.agent.post("/v1/sessions", begun)).status_code == 201
     other = await build_workspace(held.here.service, held.here.client)

@@ -8,9 +8,12 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
+from chat_service.agents.attempts import NOWHERE
 from chat_service.config import Server
 from chat_service.test.addresses import OFF, build_stage, in_turn, said_of, who_of
-from chat_service.test.builders import Workspace, message, unique
+from chat_service.test.audit import acts_of
+from chat_service.test.builders import Person, Workspace, message, unique
+from chat_service.test.conftest import PLATFORM_TOKEN
 from chat_service.test.figures import grown, read, series
 from chat_service.test.limits.limited import WITHOUT_HASTE, Limited, limited, told
 from chat_service.web import Who
@@ -170,11 +173,11 @@ async def test_an_address_brings_so_many_customers_to_an_inbox(tight: Limited) -
 
 @pytest.mark.asvs("2.4.1")
 @pytest.mark.api_top10("API6")
-async def test_new_sessions_count_with_new_customers(tight: Limited) -> None:
+async def test_as_many_visitors_as_may_arrive_may_each_start_a_session(tight: Limited) -> None:
     here = await tight.workspace()
-    people = [await here.customer() for _ in range(2)]
+    people = [await here.customer() for _ in range(4)]
     starts = [await person.post("/v1/sessions", {"client_session_id": "1"}) for person in people]
-    assert {each.status_code for each in starts} == {201}
+    assert {told(each) for each in starts} == {(201, None)}
     response = await here.client.post(f"/v1/inboxes/{here.inbox_key}/customers", json={})
     assert told(response) == (429, "arrival")
     begun = await people[0].post("/v1/sessions", {"client_session_id": "2"})
@@ -183,13 +186,67 @@ async def test_new_sessions_count_with_new_customers(tight: Limited) -> None:
 
 @pytest.mark.asvs("2.4.1")
 @pytest.mark.api_top10("API4")
-async def test_an_address_renews_so_many_tokens(tight: Limited) -> None:
+async def test_a_customer_renews_so_often_and_keeps_nobody_of_his_address_from_it(
+    tight: Limited,
+) -> None:
     here = await tight.workspace()
-    customer = await here.customer()
-    token = {"refresh_token": customer.details["refresh_token"]}
+    greedy, other = [
+        {"refresh_token": (await here.customer()).details["refresh_token"]} for _ in range(2)
+    ]
+    wrong = {"refresh_token": f"{other['refresh_token']}0"}
     async with tight.at("198.51.100.3") as client:
-        answers = [told(await client.post("/v1/auth/token", json=token)) for _ in range(4)]
-    assert answers == [(200, None)] * 3 + [(429, "identity")]
+
+        async def renew(token: dict[str, str]) -> tuple[int, str | None]:
+            return told(await client.post("/v1/auth/token", json=token))
+
+        assert [await renew(greedy) for _ in range(4)] == [(200, None)] * 3 + [(429, "identity")]
+        assert [await renew(wrong) for _ in range(4)] == [(400, None)] * 3 + [(429, "identity")]
+        assert await renew(other) == (200, None)
+
+
+@pytest.mark.asvs("2.4.1", "16.3.1")
+@pytest.mark.api_top10("API4")
+async def test_nobody_fills_the_audit_log_with_identities_that_are_refused(
+    place: Limited, here: Workspace
+) -> None:
+    path = f"/v1/inboxes/{here.inbox_key}/customers"
+    wrong = {"identity_token": "of nobody", "device_id": "phone-1"}
+
+    async def noted(times: int, *numbers: int) -> int:
+        for number in numbers:
+            async with place.at(f"198.51.100.{number}") as client:
+                for _ in range(times):
+                    assert (await client.post(path, json=wrong)).status_code == 422
+        acts = [act.action for act in await acts_of(place.service, here.id)]
+        return acts.count("customer.identified")
+
+    before = await read(place.client)
+    assert await noted(3, 1) == 1
+    assert await noted(1, 2, 1) == 2
+    assert await noted(1, *range(3, 15)) == 10, "of all addresses"
+    place.timer.pass_by(60)
+    assert await noted(2, 1) == 11
+    assert grown(before, await read(place.client))["chat_identities_refused_total"] == 19
+
+
+@pytest.mark.asvs("2.4.1", "16.3.1")
+@pytest.mark.api_top10("API2", "API4")
+async def test_an_address_tries_so_many_tokens_of_the_installation(tight: Limited) -> None:
+    tokens = [*["x" * 32] * 4, PLATFORM_TOKEN]
+    async with tight.at("198.51.100.4") as client, tight.at("198.51.100.5") as neighbour:
+
+        async def found(client: httpx2.AsyncClient, token: str) -> tuple[int, str | None]:
+            return told(await Person(client, token, "").post("/v1/workspaces"))
+
+        answers = [await found(client, token) for token in tokens]
+        assert answers == [(401, None)] * 3 + [(429, "identity")] * 2
+        assert await found(neighbour, PLATFORM_TOKEN) == (422, None)
+    (act,) = await acts_of(tight.service, NOWHERE)
+    assert (act.action, act.outcome, act.address) == (
+        "workspace.created",
+        "refused",
+        "198.51.100.4",
+    )
 
 
 @pytest.mark.asvs("2.4.1")
