@@ -217,7 +217,8 @@ async def leave(scene: Scene) -> None:
     path = "/v1/agents/me/identities"
     boss = await enter(scene, scene.stage.agent.details["agent"]["email"], PASSWORD)
     for each in (await boss.get(path)).json()["data"]:
-        assert (await boss.call("DELETE", f"{path}/{each['id']}")).is_success
+        gone = await boss.call("DELETE", f"{path}/{each['id']}", json={"password": PASSWORD})
+        assert gone.is_success, gone.text
     assert (await boss.post("/v1/auth/sign-out")).is_success
 
 
