@@ -30,11 +30,11 @@ TOLD_ONCE: Final = {
 DOCUMENTS: Final = {"GET /openapi.json", "GET /asyncapi.json"}
 """They have examples, which open nothing."""
 KINDS: Final = {
-    "at": "login",
-    "il": "link",
-    "rt": "refresh token",
-    "sk": "API key",
-    "tk": "ticket",
+    "at_": "login",
+    "il_": "link",
+    "rt_": "refresh token",
+    "sk_": "API key",
+    "tk_": "ticket",
 }
 """What a token is, by how it begins."""
 STORED: Final = {
@@ -72,7 +72,7 @@ class Told:
         if is_json and place not in DOCUMENTS:
             self._harvest(place, response.json())
         for cookie in re.findall("__Host-chat=(at_[^;]+)", head):
-            self.secrets[KINDS["at"]].add(secret_part(cookie))
+            self.secrets[KINDS["at_"]].add(secret_part(cookie))
 
     def _harvest(self, place: str, told: Any) -> None:
         for name, value in fields_of(told):
@@ -109,14 +109,14 @@ def fields_of(told: Any) -> Iterator[tuple[str, Any]]:
 
 def kind_of(name: str, text: str, place: str) -> str:
     """What a secret is that stands in a field of an answer."""
-    if text[2:3] == "_":
-        return KINDS[text[:2]]
-    return "access token" if name == "access_token" else f"{name} of {place}"
+    if "token" in name or name == "ticket":
+        return KINDS.get(text[:3], "access token")
+    return f"{name} of {place}"
 
 
 def secret_part(text: str) -> str:
     """What of a token is secret, and not the name of something: of a JWT its signature."""
-    if re.match("(sk|at|tk|il|rt)_", text):
+    if text[:3] in KINDS:
         return text.rpartition("_")[2]
     return text.rpartition(".")[2] if text.startswith("eyJ") else text
 

@@ -13,7 +13,7 @@ import httpx2
 from aiosmtpd.smtp import AuthResult
 from websockets.exceptions import ConnectionClosed
 
-from chat_service.app import create_app
+from chat_service.app import Service, create_app
 from chat_service.audit.listing import every_entry
 from chat_service.config import EmailSettings
 from chat_service.model import migrations
@@ -25,6 +25,7 @@ from chat_service.test.agents.provider import CLIENT, SECRET, Program, providing
 from chat_service.test.builders import PASSWORD, Json, Person, build_workspace, unique
 from chat_service.test.conftest import METRICS_TOKEN, PLATFORM_TOKEN, config_of
 from chat_service.test.customers.site import DEVICE, Site
+from chat_service.test.events.apart import client_of
 from chat_service.test.faults.victim import Victim
 from chat_service.test.realtime.list_client import until
 from chat_service.test.realtime.talkers import Address, Socket
@@ -93,14 +94,17 @@ def settings_of(program: Program, email: EmailSettings, told: Told) -> dict[str,
 async def played(folder: Path) -> AsyncIterator[Scene]:
     """A server with people, who are made before it starts: it would not share its file."""
     told, office, url = Told(), Office(), f"sqlite:///{folder / 'chat.db'}"
-    service = create_app(config_of(url, folder))
-    await migrations.upgrade(service.database.engine)
-    transport = httpx2.ASGITransport(app=service)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-        stage = await build_stage(await build_workspace(service, client))
     taken: Json = {"authenticator": lambda *_: AuthResult(success=True), "auth_require_tls": False}
-    async with providing(utc_now) as provider, opened(office, **taken) as email:
+    service = create_app(config_of(url, folder))
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(service.database.engine.dispose)
+        await migrations.upgrade(service.database.engine)
+        async with client_of(service) as client:
+            stage = await build_stage(await build_workspace(service, client))
+        provider = await stack.enter_async_context(providing(utc_now))
+        email = await stack.enter_async_context(opened(office, **taken))
         server = Victim(url, folder, settings_of(provider, email, told))
+        stack.callback(server.kill)
         await server.start()
         hooks: Any = {"response": [told.keep]}
         async with httpx2.AsyncClient(base_url=server.address, event_hooks=hooks) as client:
@@ -109,18 +113,23 @@ async def played(folder: Path) -> AsyncIterator[Scene]:
             scene = Scene(server, stage, provider, client, told, office)
             yield scene
         server.kill()
+        await remember_the_rest(scene, service, folder)
+
+
+async def remember_the_rest(scene: Scene, service: Service, folder: Path) -> None:
+    """What was told where nobody asked, and what there was that nobody is told."""
+    told, stage = scene.told, scene.stage
     told.secrets["installation"].add((folder / "secret_key").read_text().strip())
-    told.secrets["of the provider"] |= {secret_part(text) for text in provider.given}
+    told.secrets["of the provider"] |= {secret_part(text) for text in scene.provider.given}
     told.secrets["made before"] |= {
         secret_part(person.token) for person in (stage.customer, stage.agent, stage.key)
     }
-    told.texts["log"].append(server.log.read_text())
-    told.texts["letter"] += [letter.get_content() for _, letter in office.letters]
+    told.texts["log"].append(scene.server.log.read_text())
+    told.texts["letter"] += [letter.get_content() for _, letter in scene.office.letters]
     with service.database.bound():
         async for entry in every_entry(stage.workspace.id):
             told.texts["audit export"].append(entry_view(entry).model_dump_json())
     scene.stored = await stored_secrets(service)
-    await service.database.engine.dispose()
 
 
 async def enter(scene: Scene, email: str, password: str, **rest: Any) -> Person:

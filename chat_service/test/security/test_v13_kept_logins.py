@@ -33,6 +33,9 @@ AT_ONCE: Final = dict.fromkeys(ENDINGS, count(10, many=50)) | dict.fromkeys(
 )
 """How many requests at a time."""
 RECHECK_SECONDS: Final = 0.2
+REFUSED: Final = {401, 503}
+"""So much at once may be too much; that is no success either."""
+BUSY: Final = 1013
 TOO_LATE: Final = "words that are too late"
 pytestmark = pytest.mark.timeout(120)
 
@@ -65,7 +68,8 @@ async def boss(pair: Pair) -> Person:
 
 async def ended(case: Case) -> None:
     """See to it that somebody's token has ended, as is acknowledged."""
-    answer = await case.end()
+    while (answer := await case.end()).status_code == 503:
+        await asyncio.sleep(0.1)
     assert answer.is_success, answer.text
 
 
@@ -97,10 +101,10 @@ async def test_no_request_that_begins_after_the_answer_succeeds(
             each.over.set()
         await asyncio.sleep(RECHECK_SECONDS)
         late_crowd.over.set()
-    assert len(crowd.late) == places and set(crowd.late) == {401}
-    assert len(late_crowd.late) == 2 and set(late_crowd.late) == {401}
-    assert set(talk.late) <= {401}
-    assert talking.result() in (case.close, 4506)
+    assert (len(crowd.late), len(late_crowd.late)) == (places, 2)
+    late = {*crowd.late, *late_crowd.late, *talk.late}
+    assert 401 in late and late <= REFUSED
+    assert talking.result() in (case.close, 4506, BUSY)
     assert {200, 201} <= set(crowd.early) and 201 in talk.early
 
 
