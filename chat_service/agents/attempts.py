@@ -4,9 +4,7 @@ A try is counted before the password is looked at, under the lock of its row, so
 once count exactly; a right password takes its own try back.
 """
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -17,68 +15,17 @@ from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service import metrics
+from chat_service.agents.gate import Subject
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
-from chat_service.config import Auth
 from chat_service.errors import TooManyTries
-from chat_service.limits.addresses import network_of
 from chat_service.limits.policies import LEFT_FIELD, POLICY_FIELD
 from chat_service.model import SignInAttempts
-from chat_service.schema import AgentId, Outcome, WorkspaceId
+from chat_service.schema import Outcome, WorkspaceId
 
 NOWHERE: Final = WorkspaceId(UUID(int=0))
 """Where tries against a workspace that does not exist are counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a limit counts: at most `tries` in `seconds`."""
-
-    name: str
-    tries: int
-    seconds: int
-
-    @property
-    def policy(self) -> str:
-        """How the limit is told, without whom it counts."""
-        return self.name.partition(":")[0]
-
-
-def subjects(config: Auth, *, address: str, email: str) -> tuple[Subject, Subject]:
-    """The two limits of a try, by address and by account, in the order of their names."""
-    account = Subject(
-        f"account:{_hidden(email)}", config.tries_per_account, config.tries_per_account_seconds
-    )
-    return account, by_address(config, address)
-
-
-def by_address(config: Auth, address: str) -> Subject:
-    """The limit of tries from an address, for those that name no account."""
-    name = f"address:{_hidden(network_of(address))}"
-    return Subject(name, config.tries_per_address, config.tries_per_address_seconds)
-
-
-def recovery_subjects(config: Auth, *, address: str, email: str) -> tuple[Subject, ...]:
-    """The limits of asking for a recovery: as many as of signing in, counted apart from them.
-
-    Whoever has used up his tries at a password is the one who needs a new one.
-    """
-    return tuple(
-        replace(each, name=f"recovery-{each.name}")
-        for each in subjects(config, address=address, email=email)
-    )
-
-
-def link_subject(config: Auth, *, address: str) -> Subject:
-    """The limit of showing links, by address."""
-    by_address = subjects(config, address=address, email="")[1]
-    return replace(by_address, name=f"link-{by_address.name}")
-
-
-def code_subject(config: Auth, agent_id: AgentId) -> Subject:
-    """The limit of codes of a second factor, by account."""
-    return Subject(f"code:{agent_id.hex}", config.tries_per_code, config.tries_per_code_seconds)
 
 
 async def admit(
@@ -204,7 +151,3 @@ async def _locked(
 def _named(workspace_id: WorkspaceId, names: Collection[str]) -> Select[SignInAttempts]:
     here = SignInAttempts.workspace_id == workspace_id
     return select(SignInAttempts).where(here, SignInAttempts.subject.in_(names))
-
-
-def _hidden(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()[:32]

@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.agents import attempts, links, queries, second_factor, services
 from chat_service.agents.choice import check_choice
+from chat_service.agents.gate import Gate
 from chat_service.agents.letters import letter_with
 from chat_service.agents.logins import Device, end_logins
-from chat_service.agents.passwords import Passwords
 from chat_service.agents.proof import Proof, prove_password, proven, refuse
-from chat_service.agents.signing_in import Gate, let_in
+from chat_service.agents.signing_in import let_in
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
@@ -54,7 +54,7 @@ async def join(gate: Gate, choice: Choice, device: Device, *, now: datetime) -> 
     """
     check_choice(choice.password)
     given = links.parse_link(choice.token)
-    limit = attempts.link_subject(gate.config, address=device.address)
+    limit = gate.link_limit(device.address)
     async with transaction() as db:
         tenant = await workspaces.by_id(db, given.workspace_id) if given else None
         workspace_id = tenant.id if tenant else attempts.NOWHERE
@@ -137,8 +137,7 @@ async def _settle(
 
 
 async def change_password(
-    passwords: Passwords,
-    config: Auth,
+    gate: Gate,
     caller: Caller,
     *,
     old: str,
@@ -154,8 +153,8 @@ async def change_password(
         agent = await queries.by_id(db, caller.workspace_id, UUID(str(caller.actor.id)))
     check_choice(password, agent.email)
     act = Act.PASSWORD_CHANGED
-    proof = await prove_password(passwords, config, caller, old, act=act, address=address, now=now)
-    hashed = await passwords.hash(password)
+    proof = await prove_password(gate, caller, old, act=act, address=address, now=now)
+    hashed = await gate.passwords.hash(password)
     async with transaction() as db:
         agent = await proven(db, proof)
         agent.password_hash = hashed
@@ -166,7 +165,7 @@ async def change_password(
 
 
 async def ask_for_recovery(
-    config: Auth,
+    gate: Gate,
     *,
     email: str,
     workspace: str | None,
@@ -179,7 +178,7 @@ async def ask_for_recovery(
     Only who has a password may forget it: who signs in by another site's word gets none this way.
     Without `public_url` no letter can be written. Raises TooManyTries.
     """
-    limits = attempts.recovery_subjects(config, address=address, email=email.lower())
+    limits = gate.recovery_limits(address=address, email=email)
     act, letter = Act.RECOVERY_REQUESTED, None
     async with transaction() as db:
         tenant = await workspaces.by_slug(db, workspace)
@@ -191,7 +190,7 @@ async def ask_for_recovery(
             target = Target("agent", agent.id)
             audit.record(db, workspace_id, audit.NOBODY, act, now=now, target=target)
             if public_url:
-                link = await links.issue(db, agent, config, now=now, beside=True)
+                link = await links.issue(db, agent, gate.config, now=now, beside=True)
                 letter = await letter_with(db, agent, link, public_url)
         elif refusal is None:
             refuse(db, workspace_id, act, now=now, agent=agent)

@@ -13,13 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service import metrics
 from chat_service.agents import attempts, queries
-from chat_service.agents.attempts import Subject
-from chat_service.agents.passwords import Passwords
+from chat_service.agents.gate import Gate, Subject
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
 from chat_service.auth import Caller
-from chat_service.config import Auth
 from chat_service.errors import InvalidGrant
 from chat_service.events.transaction import transaction
 from chat_service.model import Agent
@@ -38,8 +36,7 @@ class Proof:
 
 
 async def prove_password(
-    passwords: Passwords,
-    config: Auth,
+    gate: Gate,
     caller: Caller,
     password: str,
     *,
@@ -55,13 +52,13 @@ async def prove_password(
     target = Target("agent", UUID(str(caller.actor.id)))
     async with transaction() as db:
         agent = await queries.by_id(db, caller.workspace_id, UUID(str(caller.actor.id)))
-        limits = attempts.subjects(config, address=address, email=agent.email)
+        limits = gate.sign_in_limits(address=address, email=agent.email)
         refusal = await attempts.admit(
             db, caller.workspace_id, limits, act=act, now=now, target=target
         )
     if refusal is not None:
         raise refusal
-    if not await passwords.fits(agent.password_hash, password):
+    if not await gate.passwords.fits(agent.password_hash, password):
         await note_refusal(caller.workspace_id, act, now=now, agent=agent)
         raise InvalidGrant("The password is wrong")
     return Proof(caller.workspace_id, agent.id, agent.password_hash, limits, now)

@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.agents import attempts, logins, queries, second_factor
+from chat_service.agents.gate import Gate
 from chat_service.agents.logins import Device
-from chat_service.agents.passwords import Passwords
 from chat_service.agents.proof import Proof, note_refusal, refuse
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
@@ -20,7 +20,6 @@ from chat_service.errors import InvalidGrant, SecondFactorRequired, ServiceError
 from chat_service.events.transaction import transaction
 from chat_service.model import Agent
 from chat_service.schema import Actor, AgentStatus, AuthorType
-from chat_service.tokens import Keys
 from chat_service.workspaces import queries as workspaces
 
 
@@ -34,15 +33,6 @@ class Credentials:
     code: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """What signing in goes by."""
-
-    passwords: Passwords
-    keys: Keys
-    config: Auth
-
-
 async def sign_in(
     gate: Gate, shown: Credentials, device: Device, *, now: datetime
 ) -> tuple[Agent, str]:
@@ -52,7 +42,7 @@ async def sign_in(
     Opens its own transactions: the try is committed before the password is looked at, and no
     connection waits while it is hashed.
     """
-    limits = attempts.subjects(gate.config, address=device.address, email=shown.email.lower())
+    limits = gate.sign_in_limits(address=device.address, email=shown.email)
     async with transaction() as db:
         tenant = await workspaces.by_slug(db, shown.workspace)
         workspace_id = tenant.id if tenant else attempts.NOWHERE

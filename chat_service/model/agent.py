@@ -250,6 +250,6 @@ class SignInAttempts(Base):
     workspace_id: Mapped[WorkspaceId] = mapped_column(Uuid(), primary_key=True)
     """The nil UUID where the tried workspace does not exist."""
     subject: Mapped[str] = mapped_column(String(80), primary_key=True)
-    """`address:…` or `account:…`, hashed, so that no address is kept."""
+    """`address:…` or `account:…`, hashed by a key that is not in the database, so that no address is kept."""
     tries: Mapped[list[float]]
     """Times in seconds since 1970, oldest first, never more than the limit."""

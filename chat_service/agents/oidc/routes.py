@@ -17,7 +17,7 @@ from chat_service.agents.oidc.transport import (
     OidcView,
     StartOidc,
 )
-from chat_service.agents.routes.shown import device, door, signed_in
+from chat_service.agents.routes.shown import device, door, gate, signed_in
 from chat_service.agents.transport import SignedIn
 from chat_service.auth import Admission
 from chat_service.errors import (
@@ -88,7 +88,7 @@ async def start_oidc() -> Response:
         workspace_id, concerns = who.workspace_id, who.actor.id
     elif purpose is Purpose.INVITATION:
         workspace_id, concerns = await oidc.invitation_of(
-            shared().auth, body.link_token or "", address=device().address, now=moment
+            gate(), body.link_token or "", address=device().address, now=moment
         )
     else:
         workspace_id, concerns = await oidc.workspace_of(body.workspace), None
@@ -137,7 +137,7 @@ async def finish_oidc() -> Response:
         who, expires_at = await _agent()
     agent, token = await oidc.finish(
         provider,
-        shared().auth,
+        gate(),
         flow,
         body.code,
         iss=body.iss,

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.agents import attempts, links
 from chat_service.agents import services as agents
-from chat_service.agents.attempts import Subject
+from chat_service.agents.gate import Gate, Subject
 from chat_service.agents.logins import Device
 from chat_service.agents.oidc import identities
 from chat_service.agents.oidc.flow import Flow, Purpose, new_flow, seal, state_of
@@ -25,7 +25,6 @@ from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
 from chat_service.auth import Caller
-from chat_service.config import Auth
 from chat_service.errors import InvalidGrant, ServiceError
 from chat_service.events.transaction import looking, transaction
 from chat_service.model import Agent
@@ -65,7 +64,7 @@ async def workspace_of(slug: str | None) -> WorkspaceId:
 
 
 async def invitation_of(
-    config: Auth, text: str, *, address: str, now: datetime
+    gate: Gate, text: str, *, address: str, now: datetime
 ) -> tuple[WorkspaceId, UUID]:
     """The workspace and the id of an invitation's link, which is not used up by that.
 
@@ -76,7 +75,7 @@ async def invitation_of(
         tenant = await workspaces.by_id(db, given.workspace_id) if given else None
         agent = await links.holder(db, given, now=now) if given and tenant else None
     workspace_id = tenant.id if tenant else attempts.NOWHERE
-    limit = attempts.link_subject(config, address=address)
+    limit = gate.link_limit(address)
     async with one_try(limit, workspace_id, Act.AGENT_JOINED, now=now):
         if given is None or agent is None or agent.status is not AgentStatus.INVITED:
             raise refused("invitation")
@@ -85,7 +84,7 @@ async def invitation_of(
 
 async def finish(
     provider: Provider,
-    config: Auth,
+    gate: Gate,
     flow: Flow | None,
     code: str,
     *,
@@ -101,7 +100,7 @@ async def finish(
     which always says the same, TooManyTries, ProviderUnavailable, and what linking raises.
     """
     workspace_id = flow.workspace_id if flow else attempts.NOWHERE
-    limit, act = attempts.by_address(config, device.address), Act.SIGNED_IN
+    limit, act = gate.address_limit(device.address), Act.SIGNED_IN
     async with one_try(limit, workspace_id, act, now=now):
         if flow is None or flow.has_ended(now=now):
             raise refused("flow")
@@ -115,7 +114,7 @@ async def finish(
                 )
             find = _join if flow.purpose is Purpose.INVITATION else _known
             agent = await find(db, flow, provider.issuer, subject, now=now)
-            return agent, await let_in(db, agent, device, config, act, now=now)
+            return agent, await let_in(db, agent, device, gate.config, act, now=now)
 
 
 @asynccontextmanager
