@@ -4,12 +4,13 @@ A try is counted before the password is looked at, under the lock of its row, so
 once count exactly; a right password takes its own try back.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.dialects.postgresql import insert as insert_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,7 +26,7 @@ from chat_service.model import SignInAttempts
 from chat_service.schema import Outcome, WorkspaceId
 
 NOWHERE: Final = WorkspaceId(UUID(int=0))
-"""Where tries against a workspace that does not exist are counted."""
+"""Where tries are counted against a workspace that does not exist, and those of all workspaces together."""
 
 
 async def admit(
@@ -42,12 +43,12 @@ async def admit(
     It is given and not raised, since that the `act` was refused is audited, once in a window, and
     has to be committed. Whoever calls raises it after that.
     """
-    moment, names = now.timestamp(), [limit.name for limit in limits]
-    rows = {row.subject: row for row in await db.scalars(_named(workspace_id, names))}
+    moment = now.timestamp()
+    rows = await _found(db, workspace_id, limits)
     full = _full(rows, limits, moment)
     if full is None:
         # Only where a try is left is the lock needed, under which it is counted exactly.
-        rows = await _locked(db, workspace_id, names, there=rows)
+        rows = await _locked(db, workspace_id, limits)
         full = _full(rows, limits, moment)
     if full is None:
         for limit in limits:
@@ -104,14 +105,14 @@ async def _is_first(
 ) -> bool:
     """Whether this is the first refusal of a window, which is noted in a row of its own.
 
-    Most are not, and those lock and write nothing.
+    Most are not, and those lock and write nothing. Each workspace is told for itself.
     """
-    name = f"told-{limit.name}"
-    told = (await db.scalars(_named(workspace_id, [name]))).one_or_none()
-    if told is not None and _recent(told, limit, moment):
-        return False
-    noted = (await _locked(db, workspace_id, [name], there=[name] if told else ()))[name]
-    if _recent(noted, limit, moment):
+    told = replace(limit, name=f"told-{limit.name}", everywhere=False)
+    for row in (await _found(db, workspace_id, [told])).values():
+        if _recent(row, told, moment):
+            return False
+    (noted,) = (await _locked(db, workspace_id, [told])).values()
+    if _recent(noted, told, moment):
         return False
     noted.tries = [moment]
     return True
@@ -121,33 +122,47 @@ async def take_back(
     db: AsyncSession, workspace_id: WorkspaceId, limits: Sequence[Subject], *, counted_at: datetime
 ) -> None:
     """Forget the try counted at that moment: the password was right."""
-    names = [limit.name for limit in limits]
-    for row in (await _locked(db, workspace_id, names, there=names)).values():
+    for row in (await _locked(db, workspace_id, limits)).values():
         kept = list(row.tries)
         if counted_at.timestamp() in kept:
             kept.remove(counted_at.timestamp())
         row.tries = kept
 
 
-async def _locked(
-    db: AsyncSession,
-    workspace_id: WorkspaceId,
-    names: Collection[str],
-    *,
-    there: Collection[str] = (),
+async def _found(
+    db: AsyncSession, workspace_id: WorkspaceId, limits: Sequence[Subject]
 ) -> dict[str, SignInAttempts]:
-    """Rows of tries under their locks, in the order of their names; made unless they are `there`."""
-    missing = [name for name in sorted(names) if name not in there]
-    if missing:
-        sqlite = db.get_bind().dialect.name == "sqlite"
-        insert = insert_sqlite if sqlite else insert_postgres
-        rows = [{"workspace_id": workspace_id, "subject": name, "tries": []} for name in missing]
-        await db.execute(insert(SignInAttempts).values(rows).on_conflict_do_nothing())
-    query = _named(workspace_id, names).order_by(SignInAttempts.subject)
-    locking = query.with_for_update(key_share=True).execution_options(populate_existing=True)
-    return {row.subject: row for row in await db.scalars(locking)}
+    """The rows of limits that are there, by name, without a lock."""
+    row = SignInAttempts
+    places = [_place(workspace_id, limit) for limit in limits]
+    named = [and_(row.workspace_id == where, row.subject == name) for where, name in places]
+    return {each.subject: each for each in await db.scalars(select(row).where(or_(*named)))}
 
 
-def _named(workspace_id: WorkspaceId, names: Collection[str]) -> Select[SignInAttempts]:
-    here = SignInAttempts.workspace_id == workspace_id
-    return select(SignInAttempts).where(here, SignInAttempts.subject.in_(names))
+async def _locked(
+    db: AsyncSession, workspace_id: WorkspaceId, limits: Sequence[Subject]
+) -> dict[str, SignInAttempts]:
+    """The rows of limits by name, under their locks and made where they are missing.
+
+    In the order of their keys, so that whoever waits for one holds none that comes after it.
+    """
+    insert = insert_sqlite if db.get_bind().dialect.name == "sqlite" else insert_postgres
+    places = sorted(_place(workspace_id, limit) for limit in limits)
+    rows = [{"workspace_id": where, "subject": name, "tries": []} for where, name in places]
+    # What is there is written as it is, for that locks it in the same statement.
+    locking = (
+        insert(SignInAttempts)
+        .values(rows)
+        .on_conflict_do_update(
+            index_elements=[SignInAttempts.workspace_id, SignInAttempts.subject],
+            set_={"tries": SignInAttempts.tries},
+        )
+        .returning(SignInAttempts)
+    )
+    found = await db.scalars(locking, execution_options={"populate_existing": True})
+    return {row.subject: row for row in found}
+
+
+def _place(workspace_id: WorkspaceId, limit: Subject) -> tuple[WorkspaceId, str]:
+    """The key of a limit's row."""
+    return NOWHERE if limit.everywhere else workspace_id, limit.name

@@ -21,6 +21,8 @@ class Subject:
     name: str
     tries: int
     seconds: int
+    everywhere: bool = False
+    """Whether all workspaces count together: an address is one, however many it tries."""
 
     @property
     def policy(self) -> str:
@@ -45,7 +47,8 @@ class Gate:
     def address_limit(self, address: str) -> Subject:
         """The limit of tries from an address, for those that name no account."""
         config, name = self.config, f"address:{self._hidden(network_of(address))}"
-        return Subject(name, config.tries_per_address, config.tries_per_address_seconds)
+        tries, seconds = config.tries_per_address, config.tries_per_address_seconds
+        return Subject(name, tries, seconds, everywhere=True)
 
     def recovery_limits(self, *, address: str, email: str) -> tuple[Subject, ...]:
         """The limits of asking for a recovery: as many as of signing in, counted apart from them.

@@ -248,7 +248,7 @@ class SignInAttempts(Base):
     __tablename__ = "sign_in_attempts"
 
     workspace_id: Mapped[WorkspaceId] = mapped_column(Uuid(), primary_key=True)
-    """The nil UUID where the tried workspace does not exist."""
+    """The nil UUID where the tried workspace does not exist, and for addresses, which count in all."""
     subject: Mapped[str] = mapped_column(String(80), primary_key=True)
     """`address:…` or `account:…`, hashed by a key that is not in the database, so that no address is kept."""
     tries: Mapped[list[float]]
