@@ -1,11 +1,12 @@
 """Tries at passwords, codes and links: rows, so that the limits hold over all processes.
 
 A try is counted before the password is looked at, under the lock of its row, so that any number at
-once count exactly; a right password takes its own try back.
+once count exactly; a right password takes its own try back. Until then it is pending: it leaves no
+place to others, who are told to wait and not that too much was wrong.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -20,13 +21,16 @@ from chat_service.agents.gate import Subject
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
-from chat_service.errors import TooManyTries
+from chat_service.errors import Overloaded, TooManyTries
 from chat_service.limits.policies import LEFT_FIELD, POLICY_FIELD
 from chat_service.model import SignInAttempts
 from chat_service.schema import Outcome, WorkspaceId
 
 NOWHERE: Final = WorkspaceId(UUID(int=0))
 """Where tries are counted against a workspace that does not exist, and those of all workspaces together."""
+
+DECIDED_SECONDS: Final = 30.0
+"""How long a try may be pending; after that its process is dead, and it counts as failed."""
 
 
 async def admit(
@@ -43,18 +47,80 @@ async def admit(
     It is given and not raised, since that the `act` was refused is audited, once in a window, and
     has to be committed. Whoever calls raises it after that.
     """
-    moment = now.timestamp()
-    rows = await _found(db, workspace_id, limits)
+    full = await _count(db, workspace_id, limits, now.timestamp())
+    return (
+        None
+        if full is None
+        else await _refuse(db, workspace_id, full, act=act, now=now, target=target)
+    )
+
+
+async def reserve(
+    db: AsyncSession,
+    workspace_id: WorkspaceId,
+    limits: Sequence[Subject],
+    *,
+    act: Act,
+    now: datetime,
+    target: Target | None = None,
+) -> TooManyTries | Overloaded | None:
+    """The same for a try that is decided later, by `take_back` or `fail`.
+
+    Overloaded where fewer have failed than may, and the others are not decided yet.
+    """
+    full = await _count(db, workspace_id, limits, now.timestamp(), pending=True)
+    if full is not None and len(full.failed) < full.limit.tries:
+        return Overloaded("Others are being let in from here; try again at once")
+    return (
+        None
+        if full is None
+        else await _refuse(db, workspace_id, full, act=act, now=now, target=target)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Full:
+    """A limit that is reached, and when those tries were that count as failed."""
+
+    limit: Subject
+    failed: list[float]
+
+
+async def _count(
+    db: AsyncSession,
+    workspace_id: WorkspaceId,
+    limits: Sequence[Subject],
+    moment: float,
+    *,
+    pending: bool = False,
+) -> _Full | None:
+    """Count a try, or tell which limit is reached."""
+    full = _full(await _found(db, workspace_id, limits), limits, moment)
+    if full is not None:
+        return full
+    # Only where a try is left is the lock needed, under which it is counted exactly.
+    rows = await _locked(db, workspace_id, limits)
     full = _full(rows, limits, moment)
     if full is None:
-        # Only where a try is left is the lock needed, under which it is counted exactly.
-        rows = await _locked(db, workspace_id, limits)
-        full = _full(rows, limits, moment)
-    if full is None:
         for limit in limits:
-            rows[limit.name].tries = [*_recent(rows[limit.name], limit, moment), moment]
-        return None
-    if await _is_first(db, workspace_id, full, moment):
+            row = rows[limit.name]
+            row.tries = [*_recent(row, limit, moment), moment]
+            row.pending = [*_undecided(row, moment), *([moment] if pending else [])]
+    return full
+
+
+async def _refuse(
+    db: AsyncSession,
+    workspace_id: WorkspaceId,
+    full: _Full,
+    *,
+    act: Act,
+    now: datetime,
+    target: Target | None,
+) -> TooManyTries:
+    """The refusal of a limit that is reached, audited if it is the first."""
+    limit, moment = full.limit, now.timestamp()
+    if await _is_first(db, workspace_id, limit, moment):
         audit.record(
             db,
             workspace_id,
@@ -65,8 +131,7 @@ async def admit(
             outcome=Outcome.REFUSED,
         )
     metrics.SIGN_INS_TOO_MANY.inc()
-    oldest = _recent(rows[full.name], full, moment)[-full.tries]
-    return _refusal(full, int(oldest + full.seconds - moment) + 1)
+    return _refusal(limit, int(full.failed[-limit.tries] + limit.seconds - moment) + 1)
 
 
 def _refusal(limit: Subject, wait: int) -> TooManyTries:
@@ -88,16 +153,35 @@ def _refusal(limit: Subject, wait: int) -> TooManyTries:
 
 def _full(
     rows: Mapping[str, SignInAttempts], limits: Sequence[Subject], moment: float
-) -> Subject | None:
-    """The first limit that is reached."""
-    for limit in limits:
-        if limit.name in rows and len(_recent(rows[limit.name], limit, moment)) >= limit.tries:
-            return limit
-    return None
+) -> _Full | None:
+    """A limit that is reached; by failures before one that is reached by what is being decided."""
+    reached = [
+        _Full(limit, _failed(rows[limit.name], limit, moment))
+        for limit in limits
+        if limit.name in rows and len(_recent(rows[limit.name], limit, moment)) >= limit.tries
+    ]
+    return max(reached, key=lambda full: len(full.failed) >= full.limit.tries, default=None)
 
 
 def _recent(row: SignInAttempts, limit: Subject, moment: float) -> list[float]:
     return [tried for tried in row.tries if tried > moment - limit.seconds]
+
+
+def _undecided(row: SignInAttempts, moment: float) -> list[float]:
+    return [tried for tried in row.pending if tried > moment - DECIDED_SECONDS]
+
+
+def _failed(row: SignInAttempts, limit: Subject, moment: float) -> list[float]:
+    return _without(_recent(row, limit, moment), *_undecided(row, moment))
+
+
+def _without(moments: Sequence[float], *gone: float) -> list[float]:
+    """Moments without those, each once: two tries may have come at the same."""
+    kept = list(moments)
+    for each in gone:
+        if each in kept:
+            kept.remove(each)
+    return kept
 
 
 async def _is_first(
@@ -121,12 +205,18 @@ async def _is_first(
 async def take_back(
     db: AsyncSession, workspace_id: WorkspaceId, limits: Sequence[Subject], *, counted_at: datetime
 ) -> None:
-    """Forget the try counted at that moment: the password was right."""
+    """Forget the try counted at that moment: it was right, or nothing was looked at."""
+    moment = counted_at.timestamp()
     for row in (await _locked(db, workspace_id, limits)).values():
-        kept = list(row.tries)
-        if counted_at.timestamp() in kept:
-            kept.remove(counted_at.timestamp())
-        row.tries = kept
+        row.tries, row.pending = _without(row.tries, moment), _without(row.pending, moment)
+
+
+async def fail(
+    db: AsyncSession, workspace_id: WorkspaceId, limits: Sequence[Subject], *, counted_at: datetime
+) -> None:
+    """Let the try reserved at that moment count: it was wrong."""
+    for row in (await _locked(db, workspace_id, limits)).values():
+        row.pending = _without(row.pending, counted_at.timestamp())
 
 
 async def _found(
@@ -148,7 +238,10 @@ async def _locked(
     """
     insert = insert_sqlite if db.get_bind().dialect.name == "sqlite" else insert_postgres
     places = sorted(_place(workspace_id, limit) for limit in limits)
-    rows = [{"workspace_id": where, "subject": name, "tries": []} for where, name in places]
+    rows = [
+        {"workspace_id": where, "subject": name, "tries": [], "pending": []}
+        for where, name in places
+    ]
     # What is there is written as it is, for that locks it in the same statement.
     locking = (
         insert(SignInAttempts)

@@ -14,7 +14,7 @@ from chat_service.agents.choice import check_choice
 from chat_service.agents.gate import Gate
 from chat_service.agents.letters import letter_with
 from chat_service.agents.logins import Device, end_logins
-from chat_service.agents.proof import Proof, prove_password, proven, refuse
+from chat_service.agents.proof import Try, one_try, prove_password, proven, refuse
 from chat_service.agents.signing_in import let_in
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
@@ -25,7 +25,7 @@ from chat_service.errors import InvalidGrant, SecondFactorRequired, ServiceError
 from chat_service.events.transaction import looking, transaction
 from chat_service.mail import Letter
 from chat_service.model import Agent, Token
-from chat_service.schema import Actor, AgentStatus, AuthorType
+from chat_service.schema import Actor, AgentId, AgentStatus, AuthorType
 from chat_service.tokens import Opaque
 from chat_service.workspaces import queries as workspaces
 
@@ -48,32 +48,35 @@ def _refused() -> InvalidGrant:
 async def join(gate: Gate, choice: Choice, device: Device, *, now: datetime) -> tuple[Agent, str]:
     """Use a link: the new password counts, an invited agent is active, and is signed in.
 
-    All other logins and links of the agent end. Raises InvalidGrant, TooManyTries, ValidationFailed
-    for a password that is too easy, and SecondFactorRequired, by which nothing is used up. Opens
-    its own transactions, as `sign_in` does.
+    All other logins and links of the agent end. Raises InvalidGrant, TooManyTries, Overloaded,
+    ValidationFailed for a password that is too easy, and SecondFactorRequired, by which nothing is
+    used up. Opens its own transactions, as `sign_in` does.
     """
     check_choice(choice.password)
     given = links.parse_link(choice.token)
-    limit = gate.link_limit(device.address)
-    async with transaction() as db:
+    async with looking() as db:
         tenant = await workspaces.by_id(db, given.workspace_id) if given else None
-        workspace_id = tenant.id if tenant else attempts.NOWHERE
-        refusal = await attempts.admit(db, workspace_id, [limit], act=Act.PASSWORD_CHANGED, now=now)
         agent = await links.holder(db, given, now=now) if given else None
-        if refusal is None and agent is None:
-            refuse(db, workspace_id, Act.PASSWORD_CHANGED, now=now, agent=None)
-        elif refusal is None and agent is not None:
-            check_choice(choice.password, agent.email)
-    if refusal is not None:
-        raise refusal
-    if given is None or agent is None:
-        raise _refused()
-    proof = Proof(workspace_id, agent.id, agent.password_hash, [limit], now)
-    hashed = await gate.passwords.hash(choice.password)
-    async with transaction() as db:
-        admitted = await _use(db, gate, given, proof, choice, device, hashed=hashed)
-    if isinstance(admitted, ServiceError):
-        raise admitted
+    workspace_id = tenant.id if tenant else attempts.NOWHERE
+    limits = [gate.link_limit(device.address)]
+    async with one_try(workspace_id, limits, Act.PASSWORD_CHANGED, agent=agent, now=now) as tried:
+        if given is None or agent is None:
+            raise _refused()
+        check_choice(choice.password, agent.email)
+        hashed = await gate.passwords.hash(choice.password)
+        async with transaction() as db:
+            admitted = await _use(
+                db,
+                gate,
+                given,
+                tried,
+                agent_id=agent.id,
+                choice=choice,
+                device=device,
+                hashed=hashed,
+            )
+        if isinstance(admitted, ServiceError):
+            raise admitted
     return admitted
 
 
@@ -81,33 +84,32 @@ async def _use(
     db: AsyncSession,
     gate: Gate,
     given: Opaque,
-    proof: Proof,
+    tried: Try,
+    *,
+    agent_id: AgentId,
     choice: Choice,
     device: Device,
-    *,
     hashed: str,
 ) -> tuple[Agent, str] | ServiceError:
     """Use the link up under the lock of its agent; a refusal is given, for it is committed."""
-    now, workspace_id = proof.counted_at, proof.workspace_id
+    now, workspace_id = tried.counted_at, tried.workspace_id
     if choice.code is not None:
         refusal = await second_factor.count_code_of(
-            db, workspace_id, proof.agent_id, gate.config, Act.PASSWORD_CHANGED, now=now
+            db, workspace_id, agent_id, gate.config, Act.PASSWORD_CHANGED, now=now
         )
         if refusal is not None:
             return refusal
-    agent = await queries.lock(db, workspace_id, proof.agent_id)
+    agent = await queries.lock(db, workspace_id, agent_id)
     if agent.totp_confirmed and choice.code is None:
-        await attempts.take_back(db, workspace_id, proof.limits, counted_at=now)
         return SecondFactorRequired()
     if agent.totp_confirmed and choice.code is not None:
         if not second_factor.use_code(agent, choice.code, gate.keys, now=now):
-            refuse(db, workspace_id, Act.PASSWORD_CHANGED, now=now, agent=agent)
             return InvalidGrant(second_factor.WRONG)
     if not await links.use_up(db, given, agent, now=now):
         raise _refused()  # and the code that was right is not used up either
     if choice.code is not None:
         await second_factor.take_code_back(db, agent, gate.config, counted_at=now)
-    await attempts.take_back(db, workspace_id, proof.limits, counted_at=now)
+    await tried.take_back(db)
     return agent, await _settle(db, gate.config, agent, choice, device, hashed=hashed, now=now)
 
 

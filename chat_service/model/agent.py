@@ -253,3 +253,5 @@ class SignInAttempts(Base):
     """`address:…` or `account:…`, hashed by a key that is not in the database, so that no address is kept."""
     tries: Mapped[list[float]]
     """Times in seconds since 1970, oldest first, never more than the limit."""
+    pending: Mapped[list[float]]
+    """Those of them that are being decided; one that stays here for long was left by a dead process."""

@@ -282,6 +282,11 @@ def upgrade() -> None:
             ondelete="RESTRICT",
         )
 
+    # Whom they count was named by another hash.
+    op.execute(sa.table("sign_in_attempts").delete())
+    with op.batch_alter_table("sign_in_attempts", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("pending", JsonType, nullable=False))
+
     _add("customers", {"email_verified": sa.Boolean()})
     with op.batch_alter_table("customers", schema=None) as batch_op:
         batch_op.add_column(sa.Column("external_id", sa.String(length=128), nullable=True))
@@ -340,6 +345,9 @@ def _words(batch_op: BatchOperations, name: str, column: str, words: tuple[str, 
 
 def downgrade() -> None:
     """Who has a role of the workspace's own may only read after it; who is invited is not."""
+    with op.batch_alter_table("sign_in_attempts", schema=None) as batch_op:
+        batch_op.drop_column("pending")
+
     with op.batch_alter_table("tokens", schema=None) as batch_op:
         batch_op.drop_column("device_id")
         batch_op.drop_column("user_agent")

@@ -72,6 +72,7 @@ async def get_oidc() -> Response:
         OriginNotAllowed,
         NotFound,
         TooManyTries,
+        Overloaded,
         ProviderUnavailable,
     ],
 )

@@ -15,6 +15,8 @@ from chat_service.test.fakes import TurningClock
 
 PER_ACCOUNT, PER_ADDRESS = 10, 5
 AT_ONCE = 200
+TRIED_OR_NOT = {400, 429, 503}
+"""The first was looked at; the others were not, after failures or while the first are being looked at."""
 
 
 @pytest.fixture
@@ -41,7 +43,8 @@ async def test_concurrent_guessing_of_an_account_gets_exactly_the_allowed_tries(
 ) -> None:
     tries = (guess(workspace, email_of(bob), address) for address in addresses())
     answers = Counter(await asyncio.gather(*tries))
-    assert answers == {400: PER_ACCOUNT, 429: AT_ONCE - PER_ACCOUNT}
+    assert answers[400] == PER_ACCOUNT
+    assert set(answers) <= TRIED_OR_NOT
     assert await knows(workspace, email_of(bob), new_address()) == 429
 
 
@@ -52,7 +55,8 @@ async def test_concurrent_guessing_from_an_address_gets_exactly_the_allowed_trie
 ) -> None:
     tries = (guess(workspace, f"{unique()}@example.org") for _ in range(AT_ONCE))
     answers = Counter(await asyncio.gather(*tries))
-    assert answers == {400: PER_ADDRESS, 429: AT_ONCE - PER_ADDRESS}
+    assert answers[400] == PER_ADDRESS
+    assert set(answers) <= TRIED_OR_NOT
     assert await knows(workspace, email_of(bob)) == 429
     assert await knows(workspace, email_of(bob), new_address()) == 200
 
@@ -70,12 +74,10 @@ async def test_a_right_password_takes_back_no_wrong_try(workspace: Workspace, bo
     assert await knows(workspace, email_of(bob)) == 429
 
 
-async def test_people_who_sign_in_at_once_do_not_use_up_the_limit(
-    workspace: Workspace, bob: Person
-) -> None:
-    for _ in range(3):
-        tries = (knows(workspace, email_of(bob)) for _ in range(PER_ADDRESS))
-        assert set(await asyncio.gather(*tries)) == {200}
+async def test_however_many_people_sign_in_at_once_all_are_let_in(workspace: Workspace) -> None:
+    people = [await workspace.agent() for _ in range(4)]
+    tries = (knows(workspace, email_of(each)) for each in people * 4)
+    assert Counter(await asyncio.gather(*tries)) == {200: 16}
 
 
 async def test_tries_of_an_address_are_forgotten_after_five_minutes(
