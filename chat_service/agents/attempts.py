@@ -7,11 +7,11 @@ place to others, who are told to wait and not that too much was wrong.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert as insert_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,6 +31,8 @@ NOWHERE: Final = WorkspaceId(UUID(int=0))
 
 DECIDED_SECONDS: Final = 30.0
 """How long a try may be pending; after that its process is dead, and it counts as failed."""
+SWEPT_AT_ONCE: Final = 20
+"""How many old rows go at most where one is made."""
 
 
 async def admit(
@@ -47,7 +49,7 @@ async def admit(
     It is given and not raised, since that the `act` was refused is audited, once in a window, and
     has to be committed. Whoever calls raises it after that.
     """
-    full = await _count(db, workspace_id, limits, now.timestamp())
+    full = await _count(db, workspace_id, limits, now)
     return (
         None
         if full is None
@@ -68,7 +70,7 @@ async def reserve(
 
     Overloaded where fewer have failed than may, and the others are not decided yet.
     """
-    full = await _count(db, workspace_id, limits, now.timestamp(), pending=True)
+    full = await _count(db, workspace_id, limits, now, pending=True)
     if full is not None and len(full.failed) < full.limit.tries:
         return Overloaded("Others are being let in from here; try again at once")
     return (
@@ -90,22 +92,27 @@ async def _count(
     db: AsyncSession,
     workspace_id: WorkspaceId,
     limits: Sequence[Subject],
-    moment: float,
+    now: datetime,
     *,
     pending: bool = False,
 ) -> _Full | None:
     """Count a try, or tell which limit is reached."""
-    full = _full(await _found(db, workspace_id, limits), limits, moment)
+    moment = now.timestamp()
+    there = await _found(db, workspace_id, limits)
+    full = _full(there, limits, moment)
     if full is not None:
         return full
     # Only where a try is left is the lock needed, under which it is counted exactly.
-    rows = await _locked(db, workspace_id, limits)
+    rows = await _locked(db, workspace_id, limits, now=now)
     full = _full(rows, limits, moment)
     if full is None:
         for limit in limits:
             row = rows[limit.name]
             row.tries = [*_recent(row, limit, moment), moment]
             row.pending = [*_undecided(row, moment), *([moment] if pending else [])]
+            row.until = max(row.until, now + timedelta(seconds=limit.seconds))
+        if len(there) < len(rows):
+            await _sweep(db, {row.workspace_id for row in rows.values()}, now=now)
     return full
 
 
@@ -120,7 +127,7 @@ async def _refuse(
 ) -> TooManyTries:
     """The refusal of a limit that is reached, audited if it is the first."""
     limit, moment = full.limit, now.timestamp()
-    if await _is_first(db, workspace_id, limit, moment):
+    if await _is_first(db, workspace_id, limit, now=now):
         audit.record(
             db,
             workspace_id,
@@ -185,20 +192,21 @@ def _without(moments: Sequence[float], *gone: float) -> list[float]:
 
 
 async def _is_first(
-    db: AsyncSession, workspace_id: WorkspaceId, limit: Subject, moment: float
+    db: AsyncSession, workspace_id: WorkspaceId, limit: Subject, *, now: datetime
 ) -> bool:
     """Whether this is the first refusal of a window, which is noted in a row of its own.
 
     Most are not, and those lock and write nothing. Each workspace is told for itself.
     """
+    moment = now.timestamp()
     told = replace(limit, name=f"told-{limit.name}", everywhere=False)
     for row in (await _found(db, workspace_id, [told])).values():
         if _recent(row, told, moment):
             return False
-    (noted,) = (await _locked(db, workspace_id, [told])).values()
+    (noted,) = (await _locked(db, workspace_id, [told], now=now)).values()
     if _recent(noted, told, moment):
         return False
-    noted.tries = [moment]
+    noted.tries, noted.until = [moment], now + timedelta(seconds=told.seconds)
     return True
 
 
@@ -207,7 +215,7 @@ async def take_back(
 ) -> None:
     """Forget the try counted at that moment: it was right, or nothing was looked at."""
     moment = counted_at.timestamp()
-    for row in (await _locked(db, workspace_id, limits)).values():
+    for row in (await _locked(db, workspace_id, limits, now=counted_at)).values():
         row.tries, row.pending = _without(row.tries, moment), _without(row.pending, moment)
 
 
@@ -215,7 +223,7 @@ async def fail(
     db: AsyncSession, workspace_id: WorkspaceId, limits: Sequence[Subject], *, counted_at: datetime
 ) -> None:
     """Let the try reserved at that moment count: it was wrong."""
-    for row in (await _locked(db, workspace_id, limits)).values():
+    for row in (await _locked(db, workspace_id, limits, now=counted_at)).values():
         row.pending = _without(row.pending, counted_at.timestamp())
 
 
@@ -230,7 +238,7 @@ async def _found(
 
 
 async def _locked(
-    db: AsyncSession, workspace_id: WorkspaceId, limits: Sequence[Subject]
+    db: AsyncSession, workspace_id: WorkspaceId, limits: Sequence[Subject], *, now: datetime
 ) -> dict[str, SignInAttempts]:
     """The rows of limits by name, under their locks and made where they are missing.
 
@@ -239,7 +247,7 @@ async def _locked(
     insert = insert_sqlite if db.get_bind().dialect.name == "sqlite" else insert_postgres
     places = sorted(_place(workspace_id, limit) for limit in limits)
     rows = [
-        {"workspace_id": where, "subject": name, "tries": [], "pending": []}
+        {"workspace_id": where, "subject": name, "tries": [], "pending": [], "until": now}
         for where, name in places
     ]
     # What is there is written as it is, for that locks it in the same statement.
@@ -254,6 +262,18 @@ async def _locked(
     )
     found = await db.scalars(locking, execution_options={"populate_existing": True})
     return {row.subject: row for row in found}
+
+
+async def _sweep(db: AsyncSession, places: set[WorkspaceId], *, now: datetime) -> None:
+    """Delete some rows that say nothing any more: more than were made, and none that is in use."""
+    row = SignInAttempts
+    await db.flush()
+    for where in sorted(places):
+        old = select(row.subject).where(row.workspace_id == where, row.until < now)
+        few = old.order_by(row.until).limit(SWEPT_AT_ONCE).with_for_update(skip_locked=True)
+        if names := (await db.scalars(few)).all():
+            gone = delete(row).where(row.workspace_id == where, row.subject.in_(names))
+            await db.execute(gone, execution_options={"synchronize_session": False})
 
 
 def _place(workspace_id: WorkspaceId, limit: Subject) -> tuple[WorkspaceId, str]:

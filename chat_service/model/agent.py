@@ -246,6 +246,7 @@ class SignInAttempts(Base):
     """The latest tries at signing in against one account or from one address."""
 
     __tablename__ = "sign_in_attempts"
+    __table_args__ = (Index(None, "workspace_id", "until"),)
 
     workspace_id: Mapped[WorkspaceId] = mapped_column(Uuid(), primary_key=True)
     """The nil UUID where the tried workspace does not exist, and for addresses, which count in all."""
@@ -255,3 +256,5 @@ class SignInAttempts(Base):
     """Times in seconds since 1970, oldest first, never more than the limit."""
     pending: Mapped[list[float]]
     """Those of them that are being decided; one that stays here for long was left by a dead process."""
+    until: Mapped[datetime]
+    """When the row says nothing any more and may go."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pytest
+from sqlalchemy import select
 
 from chat_service.agents import attempts
 from chat_service.agents.gate import Gate, Subject
@@ -15,6 +16,7 @@ from chat_service.agents.proof import one_try
 from chat_service.app import create_app
 from chat_service.audit.acts import Act
 from chat_service.errors import InvalidGrant, Overloaded, TooManyTries
+from chat_service.model import SignInAttempts
 from chat_service.schema import Clock
 from chat_service.test.addresses import invited
 from chat_service.test.agents.lives import CHOSEN, code_of, enter, join, new_address
@@ -123,6 +125,38 @@ async def test_where_others_stay_pending_a_right_password_is_answered_503(
     answer = await enter(workspace, bob, place)
     assert code_of(answer) == (503, "overloaded")
     assert (answer.headers["Retry-After"], answer.json()["retryable"]) == ("1", True)
+
+
+async def counted(workspace: Workspace) -> set[str]:
+    """Whom rows of the workspace count."""
+    query = select(SignInAttempts.subject).where(SignInAttempts.workspace_id == workspace.id)
+    async with writing(workspace.service) as db:
+        return set(await db.scalars(query))
+
+
+async def test_rows_that_say_nothing_any_more_go_some_with_each_that_is_made(
+    door: Door, clock: TurningClock
+) -> None:
+    door.limit = replace(door.limit, tries=1)
+    seconds, number = door.limit.seconds, attempts.SWEPT_AT_ONCE + 3
+    for _ in range(number):
+        await door.reserve()
+        assert await door.reserve() is not None
+        door.limit = replace(door.limit, name=f"door:{unique()}")
+    before = await counted(door.workspace)
+    assert len(before) == number, "what is pending is told to nobody"
+    clock.turn(seconds=seconds - 5)
+    await door.reserve()
+    assert len(await counted(door.workspace)) == number + 1, "as long as they count"
+    clock.turn(seconds=10)
+    kept = {door.limit.name}
+    for left in (3, 0):
+        door.limit = replace(door.limit, name=f"door:{unique()}")
+        kept.add(door.limit.name)
+        await door.reserve()
+        assert len(await counted(door.workspace) - kept) == left
+        assert await counted(door.workspace) >= kept
+    assert await door.reserve() is not None, "that row is there, and counts"
 
 
 class Full(Passwords):
