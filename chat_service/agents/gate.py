@@ -60,6 +60,14 @@ class Gate:
             for each in self.sign_in_limits(address=address, email=email)
         )
 
+    def proof_limit(self, agent_id: AgentId) -> Subject:
+        """The limit of passwords that an agent shows who is signed in, apart from those at the door.
+
+        Else whoever knows his e-mail could keep him from changing his password.
+        """
+        config, name = self.config, f"proof:{agent_id.hex}"
+        return Subject(name, config.tries_per_account, config.tries_per_account_seconds)
+
     def link_limit(self, address: str) -> Subject:
         """The limit of showing links, by address."""
         by_address = self.address_limit(address)

@@ -144,7 +144,6 @@ async def change_password(
     *,
     old: str,
     password: str,
-    address: str,
     now: datetime,
 ) -> None:
     """Another password for who shows the old one; his other logins and his links end.
@@ -155,7 +154,7 @@ async def change_password(
         agent = await queries.by_id(db, caller.workspace_id, UUID(str(caller.actor.id)))
     check_choice(password, agent.email)
     act = Act.PASSWORD_CHANGED
-    proof = await prove_password(gate, caller, old, act=act, address=address, now=now)
+    proof = await prove_password(gate, caller, old, act=act, now=now)
     hashed = await gate.passwords.hash(password)
     async with transaction() as db:
         agent = await proven(db, proof)

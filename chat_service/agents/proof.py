@@ -120,16 +120,17 @@ async def one_try(
 
 
 async def prove_password(
-    gate: Gate, caller: Caller, password: str, *, act: Act, address: str, now: datetime
+    gate: Gate, caller: Caller, password: str, *, act: Act, now: datetime
 ) -> Proof:
     """Check the password of an agent who is signed in, before the `act`.
 
-    The tries are those of signing in: a stolen login guesses no more. Raises InvalidGrant,
-    TooManyTries and Overloaded. Opens its own transactions.
+    There are as many tries as at signing in, so a stolen login guesses no more; strangers at the
+    door use up none of them. Raises InvalidGrant, TooManyTries and Overloaded. Opens its own
+    transactions.
     """
     async with looking() as db:
         agent = await queries.by_id(db, caller.workspace_id, UUID(str(caller.actor.id)))
-    limits = gate.sign_in_limits(address=address, email=agent.email)
+    limits = [gate.proof_limit(agent.id)]
     async with one_try(caller.workspace_id, limits, act, agent=agent, now=now):
         if not await gate.passwords.fits(agent.password_hash, password):
             raise InvalidGrant("The password is wrong")

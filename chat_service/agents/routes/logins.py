@@ -6,7 +6,7 @@ from quart import Blueprint, Response
 
 from chat_service.agents import joining, logins, queries
 from chat_service.agents.rendering import login_view
-from chat_service.agents.routes.shown import device, gate
+from chat_service.agents.routes.shown import gate
 from chat_service.agents.standing import require_over_agent
 from chat_service.agents.transport import ChangePassword, LoginList
 from chat_service.auth import Caller, require
@@ -90,7 +90,6 @@ async def change_password() -> Response:
         who,
         old=body.old_password,
         password=body.password,
-        address=device().address,
         now=now(),
     )
     return answer(None, 204)

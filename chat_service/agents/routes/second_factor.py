@@ -6,7 +6,7 @@ from quart import Blueprint, Response
 
 from chat_service.agents import second_factor
 from chat_service.agents.proof import Proof, prove_password
-from chat_service.agents.routes.shown import device, gate
+from chat_service.agents.routes.shown import gate
 from chat_service.agents.transport import (
     BeginSecondFactor,
     ConfirmSecondFactor,
@@ -106,6 +106,5 @@ async def _proof(who: Caller, password: str, act: Act) -> Proof:
         who,
         password,
         act=act,
-        address=device().address,
         now=now(),
     )
