@@ -57,6 +57,13 @@ async def admit(
     )
 
 
+async def count(
+    db: AsyncSession, workspace_id: WorkspaceId, limit: Subject, *, now: datetime
+) -> bool:
+    """Count one more, of what is refused silently; False where the limit is reached."""
+    return await _count(db, workspace_id, [limit], now) is None
+
+
 async def reserve(
     db: AsyncSession,
     workspace_id: WorkspaceId,

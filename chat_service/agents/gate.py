@@ -4,6 +4,7 @@ Whom a limit counts is kept as a keyed hash: a table of addresses would be their
 """
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from chat_service.agents.passwords import Passwords
 from chat_service.config import Auth
@@ -11,7 +12,9 @@ from chat_service.limits.addresses import network_of
 from chat_service.schema import AgentId
 from chat_service.tokens import Keys
 
-PURPOSE = "tries"
+PURPOSE: Final = "tries"
+LETTERS_AT_MOST: Final = 3
+LETTERS_SECONDS: Final = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,10 @@ class Gate:
             replace(each, name=f"recovery-{each.name}")
             for each in self.sign_in_limits(address=address, email=email)
         )
+
+    def letter_limit(self, email: str) -> Subject:
+        """The limit of letters to somebody who may not have asked for them; told to nobody."""
+        return Subject(f"letter:{self._hidden(email.lower())}", LETTERS_AT_MOST, LETTERS_SECONDS)
 
     def proof_limit(self, agent_id: AgentId) -> Subject:
         """The limit of passwords that an agent shows who is signed in, apart from those at the door.
