@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from cachetools import LRUCache, TTLCache
+from cachetools import LRUCache
 from sqlalchemy import ColumnElement, Row, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,6 +26,7 @@ from chat_service.model import Agent, CustomRole, TeamMember, Token
 from chat_service.schema import (
     ROLE_PERMISSIONS,
     Actor,
+    AgentId,
     AgentStatus,
     AuthorType,
     Clock,
@@ -71,6 +72,11 @@ class Caller:
         return self.kind is TokenKind.CUSTOMER
 
     @property
+    def agent_id(self) -> AgentId:
+        """Which agent calls; only for one who is an agent."""
+        return AgentId(UUID(str(self.actor.id)))
+
+    @property
     def rights(self) -> tuple[object, ...]:
         """What others may change of him while he stays signed in."""
         return self.permissions, self.role, self.role_id, self.teams
@@ -93,7 +99,8 @@ class Authenticator:
         self._keys = keys
         self._usage = usage
         self._clock = clock
-        self._opaque: TTLCache[str, Admission] = TTLCache(REMEMBERED, config.recheck_seconds)
+        self._recheck_seconds = config.recheck_seconds
+        self._opaque: LRUCache[str, tuple[Admission, float]] = LRUCache(REMEMBERED)
         self._customers: LRUCache[str, tuple[Caller, datetime]] = LRUCache(REMEMBERED)
         self._revoked = Revocations(config, clock)
 
@@ -107,9 +114,10 @@ class Authenticator:
         `fresh` asks the database and goes by nothing remembered. Raises Unauthenticated.
         """
         if token.startswith(("sk_", "at_")):
-            admission = None if fresh else self._opaque.get(token)
-            if admission is None:
-                admission = self._opaque[token] = await self._look_up(token)
+            found, now = self._opaque.get(token), asyncio.get_running_loop().time()
+            if fresh or found is None or found[1] <= now:  # by when the reading began, not ended
+                found = self._opaque[token] = await self._look_up(token), now + self._recheck_seconds
+            admission = found[0]
             self._usage.note(admission[0].workspace_id, admission[0].token_id)
             return admission
         known = self._customers.get(token)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service.agents import links, queries, services
 from chat_service.agents.links import Link
 from chat_service.agents.logins import end_logins
-from chat_service.agents.standing import require_gift, require_over_agent
+from chat_service.agents.standing import act, act_upon, require_another, require_gift
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
@@ -24,7 +24,16 @@ from chat_service.errors import LastOwner
 from chat_service.events import log
 from chat_service.events.schema import AgentDeactivated
 from chat_service.model import Agent
-from chat_service.schema import Actor, AgentId, AgentStatus, Role, RoleId, TokenId, WorkspaceId
+from chat_service.schema import (
+    Actor,
+    AgentId,
+    AgentStatus,
+    Permission,
+    Role,
+    RoleId,
+    TokenId,
+    WorkspaceId,
+)
 
 
 async def invite(
@@ -44,6 +53,7 @@ async def invite(
     ValidationFailed.
     """
     given = RoleId(role_id) if role_id else None
+    caller = await act(db, caller, Permission.AGENTS_MANAGE)
     await require_gift(db, caller, role, given)
     return await add_invited(
         db,
@@ -102,12 +112,11 @@ async def patch(
     role_id: UUID | None,
     now: datetime,
 ) -> Agent:
-    """Change name and role of an agent; None leaves them. Another role ends all his logins.
+    """Change name and role of an agent; None leaves them. Another role ends all his logins and links.
 
     Raises NotFound, Forbidden, LastOwner, and ValidationFailed for a role that is none.
     """
-    agent, owners = await queries.lock_among_owners(db, caller.workspace_id, agent_id)
-    await require_over_agent(db, caller, agent)
+    caller, agent, owners = await act_upon(db, caller, Permission.AGENTS_MANAGE, agent_id)
     wanted: dict[str, Any] = {"display_name": agent.name if name is None else name}
     wanted |= _wanted_role(agent, role, role_id)
     held = {"display_name": agent.name, "role": agent.role, "role_id": agent.role_id}
@@ -116,6 +125,8 @@ async def patch(
         await require_gift(db, caller, wanted["role"], wanted["role_id"])
         _require_another(owners, agent)
         await end_logins(db, agent, actor=caller.actor, now=now)
+        # Whoever holds a link was given it for less.
+        await links.end_links(db, agent.workspace_id, agent.id)
     if changed:
         agent.name, agent.role, agent.role_id = wanted.values()
         services.note_update(db, agent, caller.actor, changed, now=now)
@@ -136,8 +147,7 @@ async def deactivate(db: AsyncSession, caller: Caller, agent_id: UUID, *, now: d
     His sessions have been locked by who calls this: agents are locked after them. Raises NotFound,
     Forbidden and LastOwner.
     """
-    agent, owners = await queries.lock_among_owners(db, caller.workspace_id, agent_id)
-    await require_over_agent(db, caller, agent)
+    caller, agent, owners = await act_upon(db, caller, Permission.AGENTS_MANAGE, agent_id)
     if agent.status is AgentStatus.DEACTIVATED:
         return False
     _require_another(owners, agent)
@@ -157,8 +167,7 @@ async def activate(db: AsyncSession, caller: Caller, agent_id: UUID, *, now: dat
 
     A repeat changes nothing. Raises NotFound and Forbidden.
     """
-    agent = await queries.lock(db, caller.workspace_id, agent_id)
-    await require_over_agent(db, caller, agent)
+    caller, agent, _ = await act_upon(db, caller, Permission.AGENTS_MANAGE, agent_id)
     if agent.status is AgentStatus.DEACTIVATED:
         joined = agent.password_hash is not None or await queries.has_identity(db, agent)
         agent.status = AgentStatus.ACTIVE if joined else AgentStatus.INVITED
@@ -172,10 +181,11 @@ async def renew_link(
 ) -> tuple[Agent, Link]:
     """A new link in place of all older ones: an invitation, or a recovery for who is active.
 
-    Raises NotFound, Forbidden, and AgentDeactivated.
+    Nobody makes one for himself, who would need no password for it. Raises NotFound, Forbidden, and
+    AgentDeactivated.
     """
-    agent = await queries.lock(db, caller.workspace_id, agent_id)
-    await require_over_agent(db, caller, agent)
+    require_another(caller, agent_id)
+    caller, agent, _ = await act_upon(db, caller, Permission.AGENTS_MANAGE, agent_id)
     if agent.status is AgentStatus.DEACTIVATED:
         raise IsDeactivated()
     _audit(db, caller, Act.LINK_CREATED, agent, now=now)

@@ -5,7 +5,6 @@ A link lets in like a sign-in, and takes nothing of the second factor away.
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -151,7 +150,7 @@ async def change_password(
     Raises ValidationFailed, InvalidGrant and TooManyTries. Opens its own transactions.
     """
     async with looking() as db:
-        agent = await queries.by_id(db, caller.workspace_id, UUID(str(caller.actor.id)))
+        agent = await queries.by_id(db, caller.workspace_id, caller.agent_id)
     check_choice(password, agent.email)
     act = Act.PASSWORD_CHANGED
     proof = await prove_password(gate, caller, old, act=act, now=now)

@@ -21,6 +21,7 @@ from chat_service.schema import (
     AgentStatus,
     LinkId,
     LinkPurpose,
+    RoleId,
     WorkspaceId,
     new_id,
 )
@@ -91,6 +92,13 @@ async def end_links(
     """Let the links of an agent open nothing any more."""
     mine = (OneTimeLink.workspace_id == workspace_id, OneTimeLink.agent_id == agent_id)
     await db.execute(delete(OneTimeLink).where(*mine, *which))
+
+
+async def end_links_of_role(db: AsyncSession, workspace_id: WorkspaceId, role_id: RoleId) -> None:
+    """The same of all who have a role that is to hold more: they were given for less."""
+    holders = select(Agent.id).where(Agent.workspace_id == workspace_id, Agent.role_id == role_id)
+    which = OneTimeLink.agent_id.in_(holders.scalar_subquery())
+    await db.execute(delete(OneTimeLink).where(OneTimeLink.workspace_id == workspace_id, which))
 
 
 def parse_link(text: str) -> Opaque | None:

@@ -74,7 +74,7 @@ async def living(
 
 async def end_one(db: AsyncSession, caller: Caller, login_id: UUID, *, now: datetime) -> None:
     """End one of the caller's own logins; raises NotFound for one that is none, or has ended."""
-    agent_id = AgentId(UUID(str(caller.actor.id)))
+    agent_id = caller.agent_id
     which = (Token.id == login_id, Token.expires_at > now)
     if not await end_all(db, caller, agent_id, *which, now=now):
         raise NotFound()
@@ -82,7 +82,7 @@ async def end_one(db: AsyncSession, caller: Caller, login_id: UUID, *, now: date
 
 async def end_others(db: AsyncSession, caller: Caller, *, now: datetime) -> None:
     """End all logins of the caller but the one that asks."""
-    agent_id = AgentId(UUID(str(caller.actor.id)))
+    agent_id = caller.agent_id
     await end_all(db, caller, agent_id, Token.id != caller.token_id, now=now)
 
 

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -129,7 +128,7 @@ async def prove_password(
     transactions.
     """
     async with looking() as db:
-        agent = await queries.by_id(db, caller.workspace_id, UUID(str(caller.actor.id)))
+        agent = await queries.by_id(db, caller.workspace_id, caller.agent_id)
     limits = [gate.proof_limit(agent.id)]
     async with one_try(caller.workspace_id, limits, act, agent=agent, now=now):
         if not await gate.passwords.fits(agent.password_hash, password):

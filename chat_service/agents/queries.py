@@ -1,10 +1,10 @@
 """Find agents."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.auth import Caller, permissions_of, teams_of
@@ -39,42 +39,30 @@ async def listed(db: AsyncSession, workspace_id: WorkspaceId) -> Sequence[Agent]
     return (await db.scalars(query)).all()
 
 
-async def count(db: AsyncSession, workspace_id: WorkspaceId) -> int:
-    """How many agents a workspace has, whatever their status."""
-    query = select(func.count()).select_from(Agent).where(Agent.workspace_id == workspace_id)
-    return (await db.scalars(query)).one()
-
-
 async def lock(db: AsyncSession, workspace_id: WorkspaceId, agent_id: UUID) -> Agent:
     """An agent under his lock, as he is now; raises NotFound."""
     query = select(Agent).where(Agent.workspace_id == workspace_id, Agent.id == agent_id)
-    return _one(await db.scalars(_locking(query)), agent_id)
+    found = (await db.scalars(_locking(query))).one_or_none()
+    if found is None:
+        raise NotFound()
+    return found
 
 
-async def lock_among_owners(
-    db: AsyncSession, workspace_id: WorkspaceId, agent_id: UUID
-) -> tuple[Agent, set[AgentId]]:
-    """An agent under his lock, with the ids of all active owners, who are locked as well.
+async def lock_with_owners(
+    db: AsyncSession, workspace_id: WorkspaceId, ids: Collection[UUID]
+) -> tuple[dict[AgentId, Agent], set[AgentId]]:
+    """Agents under their locks, with the ids of all active owners, who are locked as well.
 
-    So two who take each other's role away at once do so one after the other. Raises NotFound.
+    So two who take each other's role away at once do so one after the other.
     """
     owners = (Agent.role == Role.OWNER) & (Agent.status == AgentStatus.ACTIVE)
-    query = select(Agent).where(
-        Agent.workspace_id == workspace_id, or_(Agent.id == agent_id, owners)
-    )
+    query = select(Agent).where(Agent.workspace_id == workspace_id, or_(Agent.id.in_(ids), owners))
     found = (await db.scalars(_locking(query))).all()
-    return _one(found, agent_id), {each.id for each in found if _is_active_owner(each)}
+    return {each.id: each for each in found}, {each.id for each in found if _is_active_owner(each)}
 
 
 def _is_active_owner(agent: Agent) -> bool:
     return agent.role is Role.OWNER and agent.status is AgentStatus.ACTIVE
-
-
-def _one(found: Iterable[Agent], agent_id: UUID) -> Agent:
-    for agent in found:
-        if agent.id == agent_id:
-            return agent
-    raise NotFound()
 
 
 def _locking(query: Select[Agent]) -> Select[Agent]:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service.agents import attempts, queries, totp
 from chat_service.agents.gate import code_limit
 from chat_service.agents.proof import Proof, proven, refuse
-from chat_service.agents.standing import require_over_agent
+from chat_service.agents.standing import act_upon, require_another
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
@@ -24,7 +24,7 @@ from chat_service.auth import Caller
 from chat_service.config import Auth
 from chat_service.errors import InvalidGrant, SecondFactorOff, SecondFactorOn, TooManyTries
 from chat_service.model import Agent
-from chat_service.schema import AgentId, WorkspaceId
+from chat_service.schema import AgentId, Permission, WorkspaceId
 from chat_service.tokens import Keys
 
 PURPOSE: Final = "second factor"
@@ -61,7 +61,7 @@ async def confirm(
     refusal = await count_code(db, caller, config, Act.SECOND_FACTOR_SET, now=now)
     if refusal is not None:
         return refusal
-    agent = await queries.lock(db, caller.workspace_id, UUID(str(caller.actor.id)))
+    agent = await queries.lock(db, caller.workspace_id, caller.agent_id)
     if agent.totp_confirmed:
         raise SecondFactorOn()
     if agent.totp_secret is None:
@@ -100,7 +100,7 @@ async def remove(
         refuse(db, caller.workspace_id, Act.SECOND_FACTOR_REMOVED, now=now, agent=agent)
         return InvalidGrant(WRONG)
     await take_code_back(db, agent, config, counted_at=now)
-    _forget(agent)
+    forget(agent)
     _audit(db, caller, Act.SECOND_FACTOR_REMOVED, agent.id, now=now)
     return None
 
@@ -110,10 +110,10 @@ async def remove_of(db: AsyncSession, caller: Caller, agent_id: UUID, *, now: da
 
     Raises NotFound and Forbidden.
     """
-    agent = await queries.lock(db, caller.workspace_id, agent_id)
-    await require_over_agent(db, caller, agent)
+    require_another(caller, agent_id)
+    caller, agent, _ = await act_upon(db, caller, Permission.AGENTS_MANAGE, agent_id)
     if agent.totp_secret is not None:
-        _forget(agent)
+        forget(agent)
         _audit(db, caller, Act.SECOND_FACTOR_REMOVED, agent.id, now=now)
 
 
@@ -121,7 +121,7 @@ async def count_code(
     db: AsyncSession, caller: Caller, config: Auth, act: Act, *, now: datetime
 ) -> TooManyTries | None:
     """Count a code that an agent who is signed in shows."""
-    agent_id = AgentId(UUID(str(caller.actor.id)))
+    agent_id = caller.agent_id
     return await count_code_of(db, caller.workspace_id, agent_id, config, act, now=now)
 
 
@@ -172,7 +172,8 @@ def _use_totp(agent: Agent, code: str, keys: Keys, *, now: datetime) -> bool:
     return True
 
 
-def _forget(agent: Agent) -> None:
+def forget(agent: Agent) -> None:
+    """Take the second factor off a locked agent."""
     agent.totp_secret = agent.totp_step = None
     agent.totp_confirmed, agent.recovery_codes = False, []
 

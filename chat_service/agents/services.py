@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert as insert_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
@@ -14,7 +13,7 @@ from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
 from chat_service.auth import Caller, end_tokens
-from chat_service.errors import EmailTaken, TooMany
+from chat_service.errors import EmailTaken
 from chat_service.events import log
 from chat_service.events.schema import AgentCreated, AgentUpdated
 from chat_service.model import Agent, Token, table_of
@@ -33,10 +32,10 @@ from chat_service.schema import (
     new_id,
 )
 from chat_service.tokens import hash_secret, new_secret, opaque_token
+from chat_service.workspaces.bounds import require_room
 
 SYSTEM = Actor(AuthorType.SYSTEM, None)
 AGENTS: Final = table_of(Agent)
-AGENTS_AT_MOST: Final = 1_000
 
 
 def note_update(
@@ -67,8 +66,7 @@ async def create(
     actor: Actor = SYSTEM,
 ) -> Agent:
     """Add a member of staff; raises EmailTaken, and TooMany for more than a workspace may have."""
-    if await queries.count(db, workspace_id) >= AGENTS_AT_MOST:
-        raise TooMany(f"A workspace has at most {AGENTS_AT_MOST} agents")
+    await require_room(db, Agent, Agent.workspace_id == workspace_id)
     agent_id = AgentId(new_id())
     row: dict[str, Any] = {
         "workspace_id": workspace_id,
@@ -129,7 +127,7 @@ async def sign_out(db: AsyncSession, caller: Caller, *, now: datetime) -> None:
     ended = await end_tokens(db, caller.workspace_id, mine, actor=caller.actor, now=now)
     if ended and caller.kind is TokenKind.AGENT:
         audit.record_by(
-            db, caller, Act.SIGNED_OUT, now=now, target=Target("agent", UUID(str(caller.actor.id)))
+            db, caller, Act.SIGNED_OUT, now=now, target=Target("agent", caller.agent_id)
         )
 
 
@@ -141,7 +139,7 @@ async def set_availability(
     accepting_chats: bool | None,
 ) -> Agent:
     """Keep what an agent tells of himself; None leaves it. It is no event of the log."""
-    agent = await queries.by_id(db, caller.workspace_id, UUID(str(caller.actor.id)))
+    agent = await queries.by_id(db, caller.workspace_id, caller.agent_id)
     if availability is not None:
         agent.availability = availability
     if accepting_chats is not None:

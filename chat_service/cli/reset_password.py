@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from chat_service.agents import links, queries
+from chat_service.agents import links, queries, second_factor
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
@@ -20,10 +20,13 @@ from chat_service.workspaces import queries as workspaces
 @click.command()
 @click.option("--workspace", help="Its slug; may be left out where there is one workspace.")
 @click.option("--email", required=True, callback=checked(Email))
-def command(workspace: str | None, email: str) -> None:
+@click.option(
+    "--without-second-factor", is_flag=True, help="Take it off, for who has lost device and codes."
+)
+def command(workspace: str | None, email: str, without_second_factor: bool) -> None:
     """Print a link by which an agent chooses another password, once, within half an hour.
 
-    Without server.public_url it is the token of the link. A second factor stays as it is.
+    Without server.public_url it is the token of the link.
     """
     config = load_config()
 
@@ -39,9 +42,14 @@ def command(workspace: str | None, email: str) -> None:
             agent = await queries.lock(db, tenant.id, found.id)
             if agent.status is AgentStatus.DEACTIVATED:
                 sys.exit(f"{email} is deactivated")
+            acts = [Act.LINK_CREATED]
+            if without_second_factor:
+                second_factor.forget(agent)
+                acts.append(Act.SECOND_FACTOR_REMOVED)
+            for act in acts:
+                target = Target("agent", agent.id)
+                audit.record(db, tenant.id, audit.NOBODY, act, now=now, target=target)
             link = await links.issue(db, agent, config.auth, now=now)
-            target = Target("agent", agent.id)
-            audit.record(db, tenant.id, audit.NOBODY, Act.LINK_CREATED, now=now, target=target)
             return link.text(config.server.public_url)
 
     print(run(config, make))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.errors import NotFound, OriginNotAllowed
@@ -44,12 +44,6 @@ async def every(db: AsyncSession, workspace_id: WorkspaceId) -> Sequence[Inbox]:
     """All inboxes of a workspace, oldest first."""
     query = select(Inbox).where(Inbox.workspace_id == workspace_id)
     return (await db.scalars(query.order_by(Inbox.created_at, Inbox.id))).all()
-
-
-async def count(db: AsyncSession, workspace_id: WorkspaceId) -> int:
-    """How many inboxes a workspace has."""
-    query = select(func.count()).select_from(Inbox).where(Inbox.workspace_id == workspace_id)
-    return await db.scalar(query) or 0
 
 
 def parse_key(key: str) -> tuple[WorkspaceId, InboxId]:

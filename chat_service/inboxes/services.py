@@ -10,16 +10,13 @@ from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import NOBODY, Target
 from chat_service.auth import Caller
-from chat_service.errors import TooMany
 from chat_service.events import log
 from chat_service.events.schema import InboxUpdated
-from chat_service.inboxes import queries
 from chat_service.model import Inbox
 from chat_service.schema import Actor, InboxId, TokenId, WorkspaceId, new_id
+from chat_service.workspaces.bounds import require_room
 
 REOPEN_SECONDS: Final = 86_400
-INBOXES: Final = 1_000
-"""How many a workspace may have."""
 
 
 async def create(
@@ -36,8 +33,7 @@ async def create(
     token_id: TokenId | None = None,
 ) -> Inbox:
     """An inbox; by default answering claims, and colleagues may join a chat. Raises TooMany."""
-    if await queries.count(db, workspace_id) >= INBOXES:
-        raise TooMany(f"A workspace has at most {INBOXES} inboxes")
+    await require_room(db, Inbox, Inbox.workspace_id == workspace_id)
     inbox = Inbox(
         workspace_id=workspace_id,
         id=InboxId(new_id()),

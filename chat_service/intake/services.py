@@ -29,7 +29,6 @@ from chat_service.messages.drafts import Draft, Sent
 from chat_service.model import ChatMessage, ChatSession, Customer, Participant
 from chat_service.schema import (
     Actor,
-    AgentId,
     AuthorType,
     Channel,
     Permission,
@@ -40,7 +39,7 @@ from chat_service.schema import (
 )
 from chat_service.sessions import services as sessions
 from chat_service.sessions.participants import new_row
-from chat_service.sessions.queries import visible_to
+from chat_service.sessions.queries import may_see, visible_to
 
 READ: Final = {
     Permission.SESSIONS_READ_ALL,
@@ -112,7 +111,8 @@ async def start(
 
     `first` may carry any session's id: it is written into the one that is started. Raises NotFound,
     RateLimited, TooManyOpenSessions, ClientSessionIdReused, ClientMessageIdReused, ValidationFailed
-    for a team that does not exist, and what a send raises.
+    for a team that does not exist, Forbidden for staff who could not read the new session, and what
+    a send raises.
     """
     sessions.check_attributes(start.custom_attributes, limits)
     if caller.is_customer:
@@ -140,7 +140,7 @@ async def start(
 
 async def _require_active(db: AsyncSession, caller: Caller) -> None:
     """Whoever holds the new session must still be able to; agents are locked after sessions."""
-    agent_id = AgentId(UUID(str(caller.actor.id)))
+    agent_id = caller.agent_id
     if not await agents.lock_active(db, caller.workspace_id, [agent_id]):
         raise Unauthenticated()
 
@@ -222,6 +222,16 @@ async def _create(
         raise TooManyOpenSessions()
     await sessions.require_team(db, caller, start.team_id)
     by_agent = caller.actor.type is AuthorType.AGENT
+    holder = caller.agent_id if by_agent else None
+    team = None if start.team_id is None else TeamId(start.team_id)
+    if not caller.is_customer and not may_see(
+        caller,
+        workspace_id=customer.workspace_id,
+        customer_id=customer.id,
+        assignee_id=holder,
+        team_id=team,
+    ):
+        raise Forbidden("You may not read the session that you would start")
     session = ChatSession(
         workspace_id=customer.workspace_id,
         id=SessionId(new_id()),
@@ -232,8 +242,8 @@ async def _create(
         status=Status.OPEN if by_agent else Status.QUEUED,
         channel=Channel.WEB if caller.is_customer else Channel.API,
         subject=start.subject,
-        assignee_id=AgentId(UUID(str(caller.actor.id))) if by_agent else None,
-        team_id=None if start.team_id is None else TeamId(start.team_id),
+        assignee_id=holder,
+        team_id=team,
         queued_at=None if by_agent else now,
         tags=[],
         custom_attributes=start.custom_attributes,

@@ -192,7 +192,7 @@ class Batch:
             self._record(SessionRequeued, draft, session, changes=changes)
 
     def _claim(self, draft: Draft, session: LockedSession) -> None:
-        agent_id = AgentId(UUID(str(draft.caller.actor.id)))
+        agent_id = draft.caller.agent_id
         changes: Changes = {
             "assignee": (None, str(agent_id)),
             "status": (session.status, Status.OPEN),
@@ -280,7 +280,7 @@ def agents_concerned(
         if draft.caller.is_customer and resting and session.assignee_id is not None:
             concerned.add(session.assignee_id)
         elif draft.caller.actor.type is AuthorType.AGENT and session.assignee_id is None:
-            concerned.add(AgentId(UUID(str(draft.caller.actor.id))))
+            concerned.add(draft.caller.agent_id)
     return concerned
 
 

@@ -1,10 +1,11 @@
 """What `create_app` hands to the live connections, and how they learn who calls."""
 
+import time
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from cachetools import TTLCache
+from cachetools import LRUCache
 
 from chat_service.auth import Admission, Authenticator, Caller, login
 from chat_service.config import Auth, Limits, Realtime
@@ -52,7 +53,8 @@ class Desk:
         self.clock = clock
         self._authenticator = authenticator
         self._origins = origins
-        self._logins: TTLCache[Any, None] = TTLCache(REMEMBERED, auth.recheck_seconds)
+        self._recheck_seconds = auth.recheck_seconds
+        self._logins: LRUCache[Any, float] = LRUCache(REMEMBERED)
 
     def check_door(self, scope: Any) -> None:
         """Refuse an upgrade meant for another service, or one too many of an address.
@@ -111,7 +113,7 @@ class Desk:
         """
         if token is not None:
             await self._authenticator.admit(token)
-        elif (caller.workspace_id, caller.token_id) not in self._logins:
+        elif self._logins.get((caller.workspace_id, caller.token_id), 0) <= time.monotonic():
             await self.look(caller, token)
 
     async def look(self, caller: Caller, token: str | None) -> Caller:
@@ -119,9 +121,10 @@ class Desk:
         if token is not None:
             return (await self._authenticator.admit(token, fresh=True))[0]
         key = caller.workspace_id, caller.token_id
+        until = time.monotonic() + self._recheck_seconds  # counted from before the reading
         async with looking() as db:
             found, _ = await login(db, *key, now=self.clock())
-        self._logins[key] = None
+        self._logins[key] = until
         return found
 
     def welcome(self, connection_id: UUID, expires_at: datetime | None) -> Welcome:

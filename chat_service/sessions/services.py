@@ -54,7 +54,7 @@ async def claim(
 ) -> ChatSession:
     """Take a waiting session; raises AlreadyAssigned where somebody else was first."""
     require(caller, Permission.SESSIONS_WRITE)
-    agent_id = AgentId(UUID(str(caller.actor.id)))
+    agent_id = caller.agent_id
     session = await queries.access(db, caller, session_id, lock=True, rule=queries.claimable_by)
     if session.assignee_id == agent_id and session.status is Status.OPEN:
         return session

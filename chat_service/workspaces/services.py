@@ -28,14 +28,6 @@ async def rename(db: AsyncSession, caller: Caller, name: str | None, *, now: dat
     workspace = await queries.own(db, caller.workspace_id, lock=True)
     if name is not None and name != workspace.name:
         workspace.name = name
-        audit.record(
-            db,
-            workspace.id,
-            caller.actor,
-            Act.WORKSPACE_UPDATED,
-            now=now,
-            target=Target("workspace", workspace.id),
-            fields=["name"],
-            token_id=caller.token_id,
-        )
+        target = Target("workspace", workspace.id)
+        audit.record_by(db, caller, Act.WORKSPACE_UPDATED, now=now, target=target, fields=["name"])
     return workspace

@@ -1,18 +1,15 @@
 """Find API keys."""
 
 from collections.abc import Sequence
-from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.errors import NotFound
 from chat_service.model import Token
 from chat_service.schema import TokenKind, WorkspaceId
-
-KEYS: Final = 1_000
-"""How many that are not revoked a workspace may have; as many are listed."""
+from chat_service.workspaces.bounds import AT_MOST
 
 
 async def access(db: AsyncSession, workspace_id: WorkspaceId, key_id: UUID) -> Token:
@@ -24,16 +21,15 @@ async def access(db: AsyncSession, workspace_id: WorkspaceId, key_id: UUID) -> T
 
 
 async def every(db: AsyncSession, workspace_id: WorkspaceId) -> Sequence[Token]:
-    """The keys of a workspace, living ones first, newest first; at most `KEYS`."""
+    """The keys of a workspace, living ones first, newest first; as many as may live."""
     order = (Token.revoked_at.is_not(None), Token.created_at.desc(), Token.id.desc())
-    query = select(Token).where(*_of(workspace_id)).order_by(*order).limit(KEYS)
+    query = select(Token).where(*_of(workspace_id)).order_by(*order).limit(AT_MOST)
     return (await db.scalars(query)).all()
 
 
-async def count(db: AsyncSession, workspace_id: WorkspaceId) -> int:
-    """How many keys of a workspace are not revoked."""
-    living = (*_of(workspace_id), Token.revoked_at.is_(None))
-    return await db.scalar(select(func.count()).select_from(Token).where(*living)) or 0
+def living(workspace_id: WorkspaceId) -> tuple[ColumnElement[bool], ...]:
+    """The keys of a workspace that are not revoked."""
+    return (*_of(workspace_id), Token.revoked_at.is_(None))
 
 
 def _of(workspace_id: WorkspaceId) -> tuple[ColumnElement[bool], ...]:

@@ -12,6 +12,7 @@ from chat_service.agents.keys.transport import (
     ApiKeyView,
     NewApiKey,
 )
+from chat_service.agents.standing import act, require_own
 from chat_service.auth import require
 from chat_service.errors import NotFound, TooMany
 from chat_service.events.transaction import reading, transaction
@@ -42,8 +43,9 @@ async def create_api_key() -> Response:
     body, who, moment = await parse(NewApiKey), await caller(), now()
     require(who, Permission.AGENTS_MANAGE)
     scopes = ROLE_PERMISSIONS[Role.BOT] if body.scopes is None else body.scopes
-    services.require_own(who, scopes)
     async with transaction() as db:
+        who = await act(db, who, Permission.AGENTS_MANAGE)
+        require_own(who, scopes)
         key, text = await services.create(
             db,
             who.workspace_id,

@@ -12,17 +12,10 @@ from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import NOBODY, Target
 from chat_service.auth import Caller, end_tokens
-from chat_service.errors import Forbidden, TooMany
 from chat_service.model import Token
 from chat_service.schema import Actor, Permission, TokenId, WorkspaceId
 from chat_service.tokens import parse_opaque
-
-
-def require_own(caller: Caller, scopes: Collection[Permission]) -> None:
-    """Refuse to hand on what the caller may not do himself; raises Forbidden."""
-    lacking = sorted(set(scopes) - caller.permissions)
-    if lacking:
-        raise Forbidden(f"You may not give what you do not have: {', '.join(lacking)}")
+from chat_service.workspaces.bounds import require_room
 
 
 async def create(
@@ -37,8 +30,7 @@ async def create(
     token_id: TokenId | None = None,
 ) -> tuple[Token, str]:
     """A new key and its text, which is told here and never again; raises TooMany."""
-    if await queries.count(db, workspace_id) >= queries.KEYS:
-        raise TooMany(f"A workspace has at most {queries.KEYS} keys that are not revoked")
+    await require_room(db, Token, *queries.living(workspace_id))
     text = await agents.create_key(
         db, workspace_id, name=name, scopes=set(scopes), expires_at=expires_at, now=now
     )

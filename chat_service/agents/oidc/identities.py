@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as insert_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.agents import queries
+from chat_service.agents import links, queries
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.auth import Caller, end_tokens
@@ -30,11 +29,6 @@ INSERT: Final[dict[str, Any]] = {"postgresql": insert_postgres, "sqlite": insert
 def identity_id(identity: AgentIdentity) -> str:
     """The name of an identity in addresses: 128 bits of a hash of what it consists of."""
     return sha256(f"{identity.issuer}\0{identity.subject}".encode()).hexdigest()[:32]
-
-
-def agent_id(caller: Caller) -> AgentId:
-    """Which agent calls."""
-    return AgentId(UUID(str(caller.actor.id)))
 
 
 async def of_agent(
@@ -127,15 +121,15 @@ async def unlink(
     audit.record_by(
         db, caller, Act.IDENTITY_UNLINKED, now=now, target=audit.Target("agent", agent.id)
     )
+    await links.end_links(db, agent.workspace_id, agent.id)
     await end_other_logins(db, caller, now=now)
 
 
 async def access_self(db: AsyncSession, caller: Caller) -> Agent:
     """The agent who calls, locked; raises Unauthenticated where he has just been deactivated."""
-    mine = agent_id(caller)
-    if mine not in await queries.lock_active(db, caller.workspace_id, [mine]):
+    if not await queries.lock_active(db, caller.workspace_id, [caller.agent_id]):
         raise Unauthenticated()
-    return await queries.by_id(db, caller.workspace_id, mine)
+    return await queries.by_id(db, caller.workspace_id, caller.agent_id)
 
 
 async def end_other_logins(db: AsyncSession, caller: Caller, *, now: datetime) -> None:

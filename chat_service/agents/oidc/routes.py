@@ -15,10 +15,13 @@ from chat_service.agents.oidc.transport import (
     IdentityView,
     OidcStarted,
     OidcView,
+    RemoveIdentity,
     StartOidc,
 )
+from chat_service.agents.reauthentication import show_again
 from chat_service.agents.routes.shown import device, door, gate, signed_in
 from chat_service.agents.transport import SignedIn
+from chat_service.audit.acts import Act
 from chat_service.auth import Admission
 from chat_service.errors import (
     FieldError,
@@ -30,6 +33,7 @@ from chat_service.errors import (
     OriginNotAllowed,
     Overloaded,
     ProviderUnavailable,
+    SecondFactorRequired,
     TooMany,
     TooManyTries,
     Unauthenticated,
@@ -67,6 +71,7 @@ async def get_oidc() -> Response:
     answers={200: OidcStarted},
     errors=[
         InvalidGrant,
+        SecondFactorRequired,
         Unauthenticated,
         Forbidden,
         OriginNotAllowed,
@@ -79,13 +84,21 @@ async def get_oidc() -> Response:
 async def start_oidc() -> Response:
     """Begin to sign in, to link an account, or to accept an invitation by another site.
 
-    Only `link` looks at who calls: it needs an agent's login.
+    Only `link` looks at who calls: it needs an agent's login, and what he signs in with once more.
     """
     body, provider, moment = await parse(StartOidc), _provider(), now()
     purpose = Purpose(body.purpose)
     _check_fields(body, purpose)
     if purpose is Purpose.LINK:
         who, _ = await _agent()
+        await show_again(
+            gate(),
+            who,
+            body.password,
+            body.code,
+            act=Act.IDENTITY_LINKED,
+            now=moment,
+        )
         workspace_id, concerns = who.workspace_id, who.actor.id
     elif purpose is Purpose.INVITATION:
         workspace_id, concerns = await oidc.invitation_of(
@@ -159,16 +172,31 @@ async def list_identities() -> Response:
     _provider()
     who = await caller()
     async with reading() as db:
-        found = await identities.of_agent(db, who.workspace_id, identities.agent_id(who))
+        found = await identities.of_agent(db, who.workspace_id, who.agent_id)
     return answer(Identities(data=[_view(each) for each in found]))
 
 
 @blueprint.delete("/agents/me/identities/<identity_id>")
-@document(Who.AGENT, answers={204: None}, errors=[NotFound, LastWayIn])
+@document(
+    Who.AGENT,
+    body=RemoveIdentity,
+    answers={204: None},
+    errors=[NotFound, LastWayIn, InvalidGrant, SecondFactorRequired, TooManyTries, Overloaded],
+)
 async def delete_identity(identity_id: str) -> Response:
-    """Take an account away, but not the last way to sign in; the agent's other logins end."""
-    query(Query)
-    provider, who = _provider(), await caller()
+    """Take an account away, but not the last way to sign in; the agent's other logins end.
+
+    Who has a password shows it, and a code of his second factor; others have just signed in.
+    """
+    provider, body, who = _provider(), await parse(RemoveIdentity), await caller()
+    await show_again(
+        gate(),
+        who,
+        body.password,
+        body.code,
+        act=Act.IDENTITY_UNLINKED,
+        now=now(),
+    )
     async with transaction() as db:
         await identities.unlink(db, who, identity_id, issuer=provider.issuer, now=now())
     return answer(None, 204)
@@ -178,7 +206,12 @@ def _check_fields(body: StartOidc, purpose: Purpose) -> None:
     """What belongs to another purpose would be left unread, so it is refused."""
     if purpose is Purpose.INVITATION and body.link_token is None:
         raise ValidationFailed(errors=[FieldError("/link_token", "missing", "is needed here")])
-    given = {"link_token": Purpose.INVITATION, "workspace": Purpose.SIGN_IN}
+    given = {
+        "link_token": Purpose.INVITATION,
+        "workspace": Purpose.SIGN_IN,
+        "password": Purpose.LINK,
+        "code": Purpose.LINK,
+    }
     wrong = [
         FieldError(f"/{name}", "unknown_field", f"is for {only} only")
         for name, only in given.items()

@@ -146,7 +146,10 @@ async def _link(
     drop_password: bool,
     now: datetime,
 ) -> tuple[Agent, None]:
-    """Link an account to the agent who calls; his other logins end, and his password if he wants."""
+    """Link an account to the agent who calls, who showed his password when he began.
+
+    His other logins and his links end, and his password if he wants.
+    """
     agent = await identities.access_self(db, caller)
     await identities.link(db, agent, issuer, subject, actor=caller.actor, now=now)
     if drop_password and agent.password_hash is not None:
@@ -159,5 +162,6 @@ async def _link(
             target=Target("agent", agent.id),
             fields=["password"],
         )
+    await links.end_links(db, agent.workspace_id, agent.id)
     await identities.end_other_logins(db, caller, now=now)
     return agent, None

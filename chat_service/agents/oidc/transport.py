@@ -4,6 +4,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
+from chat_service.agents.transport import Code, Password
 from chat_service.transport import Request, Response, Text, Time, example
 
 FLOW_LENGTH: Final = 2_048
@@ -20,7 +21,8 @@ class StartOidc(Request):
     """What somebody wants of the other site.
 
     `workspace` (its slug) is for `sign_in`, where there is more than one; `link_token` is the text of
-    an invitation and belongs to `invitation`; `link` needs a login.
+    an invitation and belongs to `invitation`; `link` needs a login, and the password and code of who
+    has these.
     """
 
     model_config = example(purpose="sign_in", workspace="acme")
@@ -28,6 +30,17 @@ class StartOidc(Request):
     purpose: Literal["sign_in", "link", "invitation"]
     workspace: Text | None = Field(default=None, max_length=63)
     link_token: Text | None = Field(default=None, max_length=255)
+    password: Password | None = None
+    code: Code | None = None
+
+
+class RemoveIdentity(Request):
+    """The password, and a code where there is a second factor; nothing of who has neither."""
+
+    model_config = example(password="correct horse battery staple")
+
+    password: Password | None = None
+    code: Code | None = None
 
 
 class OidcStarted(Response):

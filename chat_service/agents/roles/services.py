@@ -7,17 +7,19 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.agents.bounds import naming, require_room
+from chat_service.agents import links
 from chat_service.agents.roles import queries
+from chat_service.agents.standing import act, require_own
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
 from chat_service.auth import Caller
-from chat_service.errors import Forbidden, NameTaken, RoleInUse
+from chat_service.errors import NameTaken, RoleInUse
 from chat_service.events import log
 from chat_service.events.schema import RoleUpdated
 from chat_service.model import CustomRole
 from chat_service.schema import Permission, Role, RoleId, new_id
+from chat_service.workspaces.bounds import naming, require_room
 
 BUILT_IN: Final = tuple(role for role in Role if role is not Role.CUSTOM)
 
@@ -31,7 +33,8 @@ async def create(
     now: datetime,
 ) -> CustomRole:
     """A new role, of permissions that the caller has; raises Forbidden, NameTaken, TooMany."""
-    _require_own(caller, permissions)
+    caller = await act(db, caller, Permission.ROLES_MANAGE)
+    require_own(caller, permissions)
     _require_free(name)
     await require_room(db, CustomRole, CustomRole.workspace_id == caller.workspace_id)
     role = CustomRole(
@@ -60,11 +63,14 @@ async def change(
 
     Whoever changes it has all that it holds before and after. Raises as `create`, and NotFound.
     """
+    caller = await act(db, caller, Permission.ROLES_MANAGE)
     role = await queries.locked(db, caller.workspace_id, role_id)
-    _require_own(caller, role.permissions)
+    require_own(caller, role.permissions)
     changed = []
     if permissions is not None and in_order(permissions) != role.permissions:
-        _require_own(caller, permissions)
+        require_own(caller, permissions)
+        if not set(permissions) <= set(role.permissions):
+            await links.end_links_of_role(db, caller.workspace_id, role.id)
         role.permissions = in_order(permissions)
         changed.append("permissions")
     if name is not None and name != role.name:
@@ -79,8 +85,9 @@ async def change(
 
 async def remove(db: AsyncSession, caller: Caller, role_id: UUID, *, now: datetime) -> None:
     """Remove a role that no agent has; raises NotFound, Forbidden, RoleInUse."""
+    caller = await act(db, caller, Permission.ROLES_MANAGE)
     role = await queries.locked(db, caller.workspace_id, role_id, to_remove=True)
-    _require_own(caller, role.permissions)
+    require_own(caller, role.permissions)
     if await queries.is_given(db, caller.workspace_id, role.id):
         raise RoleInUse()
     await db.delete(role)
@@ -90,13 +97,6 @@ async def remove(db: AsyncSession, caller: Caller, role_id: UUID, *, now: dateti
 def in_order(permissions: Collection[str]) -> list[str]:
     """Each once, in the order in which the documents name them."""
     return [permission.value for permission in Permission if permission in set(permissions)]
-
-
-def _require_own(caller: Caller, permissions: Collection[str]) -> None:
-    """Refuse to give, or to change, what the caller does not have himself; raises Forbidden."""
-    foreign = set(permissions) - caller.permissions
-    if foreign:
-        raise Forbidden(f"You do not have yourself: {', '.join(in_order(foreign))}")
 
 
 def _require_free(name: str) -> None:

@@ -50,7 +50,7 @@ async def get_own_agent() -> Response:
     query(Query)
     who = await caller()
     async with reading() as db:
-        agent = await queries.by_id(db, who.workspace_id, UUID(str(who.actor.id)))
+        agent = await queries.by_id(db, who.workspace_id, who.agent_id)
     return answer(OwnAgentResponse(agent=own_view(who, agent)))
 
 
@@ -69,7 +69,7 @@ async def get_agent(agent_id: UUID) -> Response:
 
 @blueprint.post("")
 @document(
-    STAFF,
+    Who.AGENT,
     body=NewAgent,
     answers={201: InvitedResponse},
     errors=[EmailTaken, TooMany],
@@ -102,7 +102,7 @@ async def invite_agent() -> Response:
 
 @blueprint.patch("/<uuid:agent_id>")
 @document(
-    STAFF,
+    Who.AGENT,
     body=PatchAgent,
     answers={200: AgentResponse},
     errors=[NotFound, LastOwner],
@@ -125,7 +125,7 @@ async def patch_agent(agent_id: UUID) -> Response:
 
 
 @blueprint.post("/<uuid:agent_id>/activate")
-@document(STAFF, body=Empty, answers={200: AgentResponse}, errors=[NotFound])
+@document(Who.AGENT, body=Empty, answers={200: AgentResponse}, errors=[NotFound])
 async def activate_agent(agent_id: UUID) -> Response:
     """Let a deactivated agent in again; activating one who is active answers 200 again."""
     await parse(Empty)
@@ -138,7 +138,7 @@ async def activate_agent(agent_id: UUID) -> Response:
 
 @blueprint.post("/<uuid:agent_id>/link")
 @document(
-    STAFF,
+    Who.AGENT,
     body=Empty,
     answers={201: InvitedResponse},
     errors=[NotFound, AgentDeactivated],

@@ -1,7 +1,6 @@
 """Signing in and out, tickets for sockets, and what agents tell of themselves."""
 
 from typing import Final
-from uuid import UUID
 
 from quart import Blueprint, Response, request
 
@@ -100,7 +99,7 @@ async def get_availability() -> Response:
     query(Query)
     who = await caller()
     async with reading() as db:
-        agent = await queries.by_id(db, who.workspace_id, UUID(str(who.actor.id)))
+        agent = await queries.by_id(db, who.workspace_id, who.agent_id)
     return answer(AvailabilityResponse.model_validate(agent))
 
 

@@ -26,7 +26,7 @@ async def list_own_logins() -> Response:
     """List where one is signed in."""
     query(Query)
     who = await caller()
-    return await _list(who, UUID(str(who.actor.id)))
+    return await _list(who, who.agent_id)
 
 
 @blueprint.delete("/me/logins/<uuid:login_id>")

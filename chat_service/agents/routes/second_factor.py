@@ -89,7 +89,7 @@ async def remove_second_factor() -> Response:
 
 
 @blueprint.delete("/<uuid:agent_id>/second-factor")
-@document(Who.AGENT | Who.KEY, answers={204: None}, errors=[NotFound])
+@document(Who.AGENT, answers={204: None}, errors=[NotFound])
 async def remove_second_factor_of(agent_id: UUID) -> Response:
     """Remove another's second factor, who lost his device and his recovery codes."""
     query(Query)

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chat_service.agents.bounds import naming, require_room
 from chat_service.agents.teams import queries
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
@@ -17,6 +16,7 @@ from chat_service.events import log
 from chat_service.events.schema import TeamUpdated
 from chat_service.model import Team, TeamMember
 from chat_service.schema import AgentId, TeamId, new_id
+from chat_service.workspaces.bounds import naming, require_room
 
 
 async def create(db: AsyncSession, caller: Caller, *, name: str, now: datetime) -> Team:

@@ -21,7 +21,8 @@ from chat_service.audit.services import Target
 from chat_service.errors import FieldError, NotFound, TooMany, ValidationFailed
 from chat_service.events import log
 from chat_service.events.schema import InboxUpdated
-from chat_service.model import Inbox, InboxKey
+from chat_service.inboxes import queries as inboxes
+from chat_service.model import InboxKey
 from chat_service.schema import (
     Actor,
     InboxId,
@@ -46,22 +47,6 @@ async def live(db: AsyncSession, workspace_id: WorkspaceId, inbox_id: UUID) -> S
         InboxKey.revoked_at.is_(None),
     )
     return (await db.scalars(query.order_by(InboxKey.created_at, InboxKey.id))).all()
-
-
-async def access(
-    db: AsyncSession, workspace_id: WorkspaceId, inbox_id: UUID, *, lock: bool = False
-) -> Inbox:
-    """The inbox whose keys are meant; raises NotFound.
-
-    Its lock is that of all its keys: of two that are made at once the second sees the first.
-    """
-    query = select(Inbox).where(Inbox.workspace_id == workspace_id, Inbox.id == inbox_id)
-    if lock:
-        query = query.with_for_update(key_share=True)
-    found = (await db.scalars(query)).one_or_none()
-    if found is None:
-        raise NotFound()
-    return found
 
 
 def new_secret() -> str:
@@ -96,7 +81,7 @@ async def create(
     The characters of the secret are the key, as they stand. Raises NotFound, TooMany, and
     ValidationFailed where a public key is missing or out of place.
     """
-    inbox = await access(db, workspace_id, inbox_id, lock=True)
+    inbox = await inboxes.access_by_id(db, workspace_id, inbox_id, lock=True)
     if len(await live(db, workspace_id, inbox.id)) >= LIVE_AT_MOST:
         raise TooMany(f"An inbox has at most {LIVE_AT_MOST} keys; revoke one first")
     secret = None
@@ -134,7 +119,7 @@ async def revoke(
     token_id: TokenId | None = None,
 ) -> None:
     """End a key: nothing it signed is believed any more. A repeat changes nothing; raises NotFound."""
-    await access(db, workspace_id, inbox_id, lock=True)
+    await inboxes.access_by_id(db, workspace_id, inbox_id, lock=True)
     query = select(InboxKey).where(
         InboxKey.workspace_id == workspace_id,
         InboxKey.inbox_id == inbox_id,
@@ -158,7 +143,7 @@ async def rotate(
     now: datetime,
 ) -> tuple[InboxKey, str]:
     """A new shared secret beside the newest key there is; older ones end. Raises NotFound."""
-    await access(db, workspace_id, inbox_id, lock=True)
+    await inboxes.access_by_id(db, workspace_id, inbox_id, lock=True)
     before = await live(db, workspace_id, inbox_id)
     for old in before[: max(0, len(before) + 1 - LIVE_AT_MOST)]:
         await revoke(db, workspace_id, inbox_id, old.id, actor=actor, now=now)

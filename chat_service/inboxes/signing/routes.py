@@ -5,9 +5,11 @@ from uuid import UUID
 import orjson
 from quart import Blueprint, Response
 
+from chat_service.agents.standing import act
 from chat_service.auth import require
 from chat_service.errors import NotFound, TooMany
 from chat_service.events.transaction import reading, transaction
+from chat_service.inboxes import queries as inboxes
 from chat_service.inboxes.signing import keys
 from chat_service.inboxes.signing.transport import (
     CreatedInboxKey,
@@ -32,7 +34,7 @@ async def list_inbox_keys(inbox_id: UUID) -> Response:
     who = await caller()
     require(who, Permission.INBOXES_MANAGE)
     async with reading() as db:
-        inbox = await keys.access(db, who.workspace_id, inbox_id)
+        inbox = await inboxes.access_by_id(db, who.workspace_id, inbox_id)
         found = await keys.live(db, who.workspace_id, inbox.id)
     return answer(InboxKeyList(data=[_view(key) for key in found]))
 
@@ -44,6 +46,7 @@ async def create_inbox_key(inbox_id: UUID) -> Response:
     body, who = await parse(NewInboxKey), await caller()
     require(who, Permission.INBOXES_MANAGE)
     async with transaction() as db:
+        who = await act(db, who, Permission.INBOXES_MANAGE)
         key, secret = await keys.create(
             db,
             who.workspace_id,

@@ -27,7 +27,15 @@ from chat_service.schema import (
 )
 from chat_service.test.agents.provider import CLIENT, SECRET, Program, providing
 from chat_service.test.browsers import OWN
-from chat_service.test.builders import Json, Person, Workspace, build_workspace, unique, writing
+from chat_service.test.builders import (
+    PASSWORD,
+    Json,
+    Person,
+    Workspace,
+    build_workspace,
+    unique,
+    writing,
+)
 from chat_service.test.fakes import TurningClock
 from chat_service.tokens import hash_secret, new_secret, opaque_token
 
@@ -56,6 +64,8 @@ class Place:
         """Begin a way to the provider."""
         if purpose == "sign_in":
             fields.setdefault("workspace", self.workspace.slug)
+        if purpose == "link":
+            fields.setdefault("password", PASSWORD)
         response = await self.call("POST", START, {"purpose": purpose, **fields}, who=who)
         assert response.status_code == 200, response.text
         started: Json = response.json()

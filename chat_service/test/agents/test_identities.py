@@ -1,6 +1,7 @@
 """An agent's accounts at a provider: linked, shown, taken away, and never the last way in."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from chat_service.test.agents.oidc_place import (
     signed_in,
 )
 from chat_service.test.agents.provider import Program
-from chat_service.test.builders import Json, Person
+from chat_service.test.builders import PASSWORD, Json, Person
 from chat_service.test.fakes import TurningClock
 from chat_service.test.rows import change_row, deactivate
 
@@ -34,9 +35,12 @@ async def held(place: Place, agent: Person) -> list[Json]:
     return data
 
 
-async def drop(place: Place, agent: Person, identity: Json) -> tuple[int, str | None]:
+async def drop(
+    place: Place, agent: Person, identity: Json, password: str | None = PASSWORD, **shown: Any
+) -> tuple[int, str | None]:
     """Take an account away; the status and the code."""
-    response = await place.call("DELETE", f"{IDENTITIES}/{identity['id']}", who=agent)
+    body = {"password": password, **shown}
+    response = await place.call("DELETE", f"{IDENTITIES}/{identity['id']}", body, who=agent)
     return response.status_code, response.json()["code"] if response.is_error else None
 
 

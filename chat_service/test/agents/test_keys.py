@@ -7,7 +7,6 @@ from uuid import UUID
 
 import pytest
 
-from chat_service.agents.keys import queries
 from chat_service.model import Token
 from chat_service.schema import (
     ROLE_PERMISSIONS,
@@ -23,6 +22,7 @@ from chat_service.test.builders import Json, Person, Workspace, writing
 from chat_service.test.fakes import TurningClock
 from chat_service.test.realtime.conftest import served
 from chat_service.test.sessions.calls import refused, waiting
+from chat_service.workspaces.bounds import AT_MOST
 
 PATH = "/v1/api-keys"
 SCANNED = re.compile(r"sk_[0-9a-f]{32}_[0-9a-f]{32}_[0-9a-f]{48}")
@@ -179,7 +179,7 @@ async def test_a_workspace_has_a_thousand_living_keys_at_most(
 ) -> None:
     now = utc_now()
     async with writing(workspace.service) as db:
-        for number in range(queries.KEYS + 5):
+        for number in range(AT_MOST + 5):
             db.add(
                 Token(
                     workspace_id=workspace.id,
@@ -196,7 +196,7 @@ async def test_a_workspace_has_a_thousand_living_keys_at_most(
     full = await owner.post(PATH, {"name": "One more", "role": "bot"})
     assert (full.status_code, full.json()["code"]) == (409, "too_many")
     listed = (await owner.get(PATH)).json()["data"]
-    assert (len(listed), {key["revoked_at"] for key in listed}) == (queries.KEYS, {None})
+    assert (len(listed), {key["revoked_at"] for key in listed}) == (AT_MOST, {None})
     await owner.call("DELETE", f"{PATH}/{listed[0]['id']}")
     assert (await owner.post(PATH, {"name": "One more", "role": "bot"})).status_code == 201
 

@@ -24,7 +24,7 @@ from chat_service.test.agents.oidc_place import (
 )
 from chat_service.test.agents.provider import SECRET, Program, answering
 from chat_service.test.browsers import COOKIE, OWN
-from chat_service.test.builders import Person, unique
+from chat_service.test.builders import PASSWORD, Person, unique
 from chat_service.test.conformance.sqllog import watching, without_tenant
 from chat_service.test.fakes import TurningClock
 from chat_service.test.rows import deactivate
@@ -284,7 +284,8 @@ async def test_every_statement_names_the_tenant(place: Place) -> None:
         assert (await place.go("eve", "invitation", link_token=link)).status_code == 200
         assert (await place.go("bob")).status_code == 200
         (own,) = (await place.call("GET", IDENTITIES, who=bob)).json()["data"]
-        gone = await place.call("DELETE", f"{IDENTITIES}/{own['id']}", who=bob)
+        shown = {"password": PASSWORD}
+        gone = await place.call("DELETE", f"{IDENTITIES}/{own['id']}", shown, who=bob)
         assert gone.status_code == 204
     assert len(sql.statements) > 40
     assert [each for each in sql.statements if without_tenant(each)] == []

@@ -6,12 +6,12 @@ import httpx2
 import pytest
 from sqlalchemy import insert
 
-from chat_service.agents.bounds import AT_MOST
 from chat_service.model import CustomRole, Team, table_of
 from chat_service.schema import ROLE_PERMISSIONS, Permission, Role, new_id, utc_now
 from chat_service.test.agents.staffing import agent_with, new_role, regrant
 from chat_service.test.agents.trail import audited, told
 from chat_service.test.builders import Json, Person, Workspace, build_workspace, unique, writing
+from chat_service.workspaces.bounds import AT_MOST
 
 P = Permission
 

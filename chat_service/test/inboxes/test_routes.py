@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from chat_service.inboxes import services
 from chat_service.model import Inbox
 from chat_service.schema import InboxId, Permission, Role, new_id, utc_now
 from chat_service.test.builders import ORIGIN, Json, Person, Workspace, unique, writing
 from chat_service.test.realtime.conftest import served
 from chat_service.test.realtime.talkers import Address
+from chat_service.workspaces.bounds import AT_MOST
 
 PATH = "/v1/inboxes"
 SHOWN = {
@@ -180,7 +180,7 @@ async def test_a_workspace_has_a_thousand_inboxes_at_most(
 ) -> None:
     rows = [
         Inbox(workspace_id=workspace.id, id=InboxId(new_id()), name="Many", created_at=utc_now())
-        for _ in range(services.INBOXES - 1)
+        for _ in range(AT_MOST - 1)
     ]
     for row in rows:
         row.allowed_origins, row.reopen_seconds = [], 0
@@ -189,4 +189,4 @@ async def test_a_workspace_has_a_thousand_inboxes_at_most(
         db.add_all(rows)
     refused = await owner.post(PATH, {"name": "One more"})
     assert (refused.status_code, refused.json()["code"]) == (409, "too_many")
-    assert len((await owner.get(PATH)).json()["data"]) == services.INBOXES
+    assert len((await owner.get(PATH)).json()["data"]) == AT_MOST

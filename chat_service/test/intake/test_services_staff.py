@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chat_service.schema import Permission, Role
+from chat_service.test.agents.staffing import agent_with, new_team
 from chat_service.test.builders import Json, Person, Workspace, build_workspace, message, unique
 from chat_service.test.sessions.calls import act, agent_ref, show, types
 
@@ -59,6 +60,23 @@ async def test_staff_who_may_read_no_session_start_none(workspace: Workspace) ->
     key, customer = await workspace.key(set(Permission) - READS), await workspace.customer()
     assert await refusal(key, customer_id=customer.id) == (403, "forbidden")
     assert (await customer.get("/v1/sessions")).json()["data"] == []
+
+
+async def test_staff_start_no_session_that_they_could_not_read(workspace: Workspace) -> None:
+    boss, customer = await workspace.agent(Role.OWNER), await workspace.customer()
+    bob = await agent_with(
+        workspace, boss, P.SESSIONS_READ_TEAM, P.SESSIONS_WRITE, P.MESSAGES_WRITE
+    )
+    eve = await agent_with(workspace, boss, P.SESSIONS_READ_ASSIGNED, P.SESSIONS_WRITE)
+    mine, theirs = await new_team(boss, bob), await new_team(boss)
+    for first in ({}, {"initial_message": message()}):
+        for team in ({}, {"team_id": theirs}):
+            told = await refusal(bob, customer_id=customer.id, **first, **team)
+            assert told == (403, "forbidden")
+    begun = [await bob.start(customer_id=customer.id, team_id=mine)]
+    begun.append(await eve.start(None, customer_id=customer.id))
+    listed = (await customer.get("/v1/sessions")).json()["data"]
+    assert {one["id"] for one in listed} == {one["session"]["id"] for one in begun}
 
 
 async def test_staff_resume_only_what_they_may_see(workspace: Workspace) -> None:

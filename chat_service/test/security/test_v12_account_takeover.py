@@ -6,12 +6,14 @@ admin of whoever had it.
 """
 
 import asyncio
+from typing import Any, Final
 
 import pytest
 
 from chat_service.app import Service
 from chat_service.model import Agent
 from chat_service.schema import LinkPurpose, Role
+from chat_service.test.agents.lives import join, protect
 from chat_service.test.agents.oidc_place import (
     IDENTITIES,
     START,
@@ -25,6 +27,7 @@ from chat_service.test.agents.oidc_place import (
 )
 from chat_service.test.agents.provider import Program
 from chat_service.test.builders import PASSWORD, Json, Person
+from chat_service.test.fakes import TurningClock
 from chat_service.test.rows import change_row
 from chat_service.test.snapshot import rows_of
 
@@ -131,7 +134,8 @@ async def test_an_account_opens_its_own_workspace_alone(
         assert told(await there.go("bob")) == unknown
         his = await there.linked("bob")
         (identity,) = (await there.call("GET", IDENTITIES, who=bob)).json()["data"]
-        gone = await there.call("DELETE", f"{IDENTITIES}/{identity['id']}", who=eve)
+        shown = {"password": PASSWORD}
+        gone = await there.call("DELETE", f"{IDENTITIES}/{identity['id']}", shown, who=eve)
         assert gone.status_code == 404
         assert signed_in(await place.go("bob"), place.workspace.client).id == bob.id
         assert signed_in(await there.go("bob"), there.workspace.client).id == his.id
@@ -222,3 +226,58 @@ async def test_who_joined_already_joins_by_no_other_link(place: Place) -> None:
     assert (taken.status_code, taken.json()["code"]) == (409, "identity_taken")
     assert signed_in(await place.go("bob"), place.workspace.client).id == bob.id
     assert not await refused_at_start(place, link)
+
+
+LINK: Final = {"purpose": "link"}
+
+
+async def held(place: Place) -> dict[str, Any]:
+    """All that there is but tries, and what tells of them."""
+    rows = await rows_of(place.workspace)
+    return {name: rows[name] for name in ("agents", "agent_identities", "tokens")}
+
+
+@pytest.mark.asvs("7.5.1")
+@pytest.mark.parametrize(
+    ("shown", "code"),
+    [
+        ({}, "validation_failed"),
+        ({"password": "a wrong password"}, "invalid_grant"),
+        ({"password": PASSWORD}, "second_factor_required"),
+        ({"password": PASSWORD, "code": "000000"}, "invalid_grant"),
+    ],
+)
+async def test_a_stolen_login_links_no_account_and_takes_none_away(
+    place: Place, shown: Json, code: str
+) -> None:
+    bob = await place.linked("bob")
+    (own,) = (await place.call("GET", IDENTITIES, who=bob)).json()["data"]
+    await protect(place.workspace, bob)
+    before = await held(place)
+    for method, path, body in (
+        ("POST", START, LINK),
+        ("DELETE", f"{IDENTITIES}/{own['id']}", {}),
+    ):
+        refused = await place.call(method, path, {**body, **shown}, who=bob)
+        assert refused.json()["code"] == code
+    assert await held(place) == before
+
+
+@pytest.mark.asvs("7.5.1")
+async def test_who_has_no_password_has_just_signed_in(
+    place: Place, turning_clock: TurningClock
+) -> None:
+    _, link = await place.invite()
+    eve = signed_in(await place.go("eve", "invitation", link_token=link), place.workspace.client)
+    assert (await place.call("POST", START, LINK, who=eve)).status_code == 200
+    turning_clock.turn(seconds=601)
+    refused = await place.call("POST", START, LINK, who=eve)
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+
+
+async def test_linking_ends_the_links_of_an_agent(place: Place) -> None:
+    """A recovery asked for before would bring a dropped password back."""
+    boss, bob = await place.workspace.agent(Role.OWNER), await place.workspace.agent()
+    link = (await boss.post(f"/v1/agents/{bob.id}/link")).json()["link"]["token"]
+    assert (await place.go("bob", "link", who=bob, drop_password=True)).status_code == 200
+    assert (await join(place.workspace, link)).status_code == 400

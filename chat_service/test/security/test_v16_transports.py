@@ -7,20 +7,28 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any, Final, get_args
 
+import httpx2
 import pytest
 from websockets.exceptions import ConnectionClosed
 
 from chat_service.app import Service
 from chat_service.realtime.frames import ClientFrame
-from chat_service.test.builders import build_workspace, message
-from chat_service.test.events.apart import client_of
+from chat_service.test.addresses import addresses, said_of
+from chat_service.test.builders import message
 from chat_service.test.realtime.conftest import served
 from chat_service.test.realtime.talkers import Address, Socket
-from chat_service.test.security.test_matrix import CELLS, NO_TARGET, Cell
-from chat_service.test.security.world import PEOPLE, Target, World, build_world
+from chat_service.test.security.people import PEOPLE
+from chat_service.test.security.table import CELLS, Cell
+from chat_service.test.security.world import SPENT_BY, Target, World
 
 SIGN_IN_AGAIN: Final = 4501
 EVENTS: Final = "GET /v1/sessions/{session_id}/events"
+CHANGES: Final = "GET /v1/sessions/changes"
+STREAMS: Final = (EVENTS, CHANGES)
+"""What goes on for whoever asks for it: as a stream, or as an answer that comes late."""
+PROBE: Final = "GET /v1/realtime"
+"""Gives three events to anybody, and nothing of anybody's."""
+EVENT_STREAM: Final = "text/event-stream"
 Frame = Callable[[Socket, Target], Awaitable[int]]
 
 
@@ -29,13 +37,6 @@ async def address(service: Service) -> AsyncIterator[Address]:
     """Where the service listens."""
     async with served(service) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-async def world(service: Service) -> AsyncIterator[World]:
-    """Its people, and sessions that are only looked at, or written into."""
-    async with client_of(service) as client:
-        yield await build_world(await build_workspace(service, client), service)
 
 
 async def answered(socket: Socket, op: str, **fields: Any) -> int:
@@ -78,20 +79,20 @@ FRAMES: Final[dict[str, tuple[str, Frame]]] = {
         lambda socket, at: taken(socket, "typing", session_id=at.session_id, is_typing=True),
     ),
     "subscribe sessions": (
-        "GET /v1/sessions/changes",
+        CHANGES,
         lambda socket, _: answered(socket, "subscribe", stream="sessions"),
     ),
 }
 """Each frame about a session, and the request whose rules are its own."""
 
 
-async def at_target(world: World, cell: Cell, say: Callable[[Target], Awaitable[int]]) -> int:
-    """The status of a frame; what succeeds may change its target, and gets one of its own."""
-    if cell.target == NO_TARGET or cell.refused:
-        return await say(world.targets["own" if cell.target == NO_TARGET else cell.target])
-    target = await world.target(cell.target)
-    status = await say(target)
-    await world.end(cell.target, target.session_id)
+async def at_target(
+    world: World, address: str, cell: Cell, say: Callable[[Target], Awaitable[int]]
+) -> int:
+    """The status of a frame; a session is replaced by which it was spent."""
+    status = await say(world.target_of(cell.target))
+    if not cell.refused and cell.target in SPENT_BY.get(address, ()):
+        await world.renew(cell.target)
     return status
 
 
@@ -101,12 +102,12 @@ def deviates(cell: Cell, status: int) -> bool:
 
 
 @pytest.mark.parametrize("caller", PEOPLE)
+@pytest.mark.asvs("8.2.1", "8.2.2")
 async def test_each_frame_is_answered_as_its_request(
     world: World, address: Address, caller: str
 ) -> None:
-    token = world.people[caller].token
+    token, world.rows = world.people[caller].token, None
     rows = {name: _cells(row, caller) for name, (row, _) in FRAMES.items()}
-    assert all(rows.values())
     if all(cell.status == 401 for cells in rows.values() for cell in cells):
         async with address.socket() as socket:
             await socket.say(op="hello", token=token)
@@ -116,32 +117,40 @@ async def test_each_frame_is_answered_as_its_request(
     async with address.socket(token) as socket:
         for name, cells in rows.items():
             for cell in cells:
-                status = await at_target(world, cell, partial(FRAMES[name][1], socket))
+                row, say = FRAMES[name]
+                status = await at_target(world, row, cell, partial(say, socket))
                 if deviates(cell, status):
                     found[name, cell.target] = status, cell.status
     assert found == {}
 
 
 @pytest.mark.parametrize("door", ["server-sent events", "long-poll"])
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.asvs("8.2.1", "8.2.2")
 async def test_each_stream_is_answered_as_its_request(
-    world: World, address: Address, door: str
+    world: World, address: Address, stream: str, door: str
 ) -> None:
     found = {}
-    for cell in CELLS[EVENTS]:
-        who, session_id = world.people[cell.caller], world.targets[cell.target].session_id
-        if door == "long-poll":
-            end = {"after_seq": 10_000} if cell.refused else {}
-            path = f"/v1/sessions/{session_id}/events"
-            headers = {"Authorization": f"Bearer {who.token}"} if who.token else {}
-            params: dict[str, Any] = {"wait": 0.01, **end}
-            answer = await world.here.client.get(path, headers=headers, params=params)
-            status = answer.status_code
-        else:
-            async with address.stream(who, session_id) as source:
-                status = source.response.status_code
-        if status != cell.status:
-            found[cell] = status
+    async with httpx2.AsyncClient(base_url=f"http://{address.place}") as http:
+        for cell in CELLS[stream]:
+            path = stream.removeprefix("GET ").format(**vars(world.target_of(cell.target)))
+            status = await opened(http, path, world.people[cell.caller].token, door)
+            if status != cell.status:
+                found[cell] = status
     assert found == {}
+
+
+async def opened(http: httpx2.AsyncClient, path: str, token: str, door: str) -> int:
+    """The status of a stream, which is left as soon as it begins, or of an answer that is waited for."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if door == "long-poll":
+        answer = await http.get(path, headers=headers, params={"wait": 0.01})
+        return answer.status_code
+    headers["Accept"] = EVENT_STREAM
+    async with http.stream("GET", path, headers=headers) as response:
+        kind = response.headers["Content-Type"].partition(";")[0]
+        assert (kind == EVENT_STREAM) == (response.status_code == 200)
+        return response.status_code
 
 
 async def test_a_hello_by_a_cookie_or_an_address_admits_nobody(
@@ -155,11 +164,25 @@ async def test_a_hello_by_a_cookie_or_an_address_admits_nobody(
                 await socket.until("welcome")
 
 
-def test_every_frame_of_a_session_is_in_the_table() -> None:
+def test_every_frame_about_a_session_is_in_the_table() -> None:
     about_none = {"hello", "unsubscribe", "auth", "ping", "pong"}
     kinds = get_args(get_args(ClientFrame)[0])
     ops = {get_args(kind.model_fields["op"].annotation)[0] for kind in kinds}
     assert {name.partition(" ")[0] for name in FRAMES} | about_none == ops
+
+
+def test_every_live_stream_is_in_the_table() -> None:
+    live = {address for address in addresses() if said_of(address).streams}
+    assert live == {*STREAMS, PROBE}
+    assert {cell.status for cell in CELLS[PROBE]} == {426}, "it is the same for everybody"
+
+
+def test_as_many_frames_and_streams_are_tried_as_is_claimed() -> None:
+    frames = sum(len(CELLS[row]) for row, _ in FRAMES.values())
+    streams = sum(len(CELLS[row]) for row in STREAMS)
+    print(f"{len(PEOPLE)} callers, {frames} cells of frames, 2 × {streams} cells of streams")
+    assert frames > 700
+    assert streams > 200
 
 
 def _cells(address: str, caller: str) -> list[Cell]:

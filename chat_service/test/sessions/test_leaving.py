@@ -162,7 +162,7 @@ async def test_sessions_are_locked_before_agents(workspace: Workspace) -> None:
     await held_by(workspace, bob)
     with watching(workspace.service.database.engine) as sql:
         await leave(owner, bob)
-    assert locks(sql.writes()[-1]) == ["chat_sessions", "agents", "feed_head"]
+    assert locks(sql.writes()[-1]) == ["chat_sessions", "agents", "tokens", "feed_head"]
 
 
 @pytest.mark.parametrize("backend", ["postgres"], indirect=True)
