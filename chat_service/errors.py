@@ -485,7 +485,7 @@ class Unavailable(ServiceError):
 
 
 class Overloaded(Unavailable):
-    """More waits than the service takes: messages, or the streams and long-polls of one caller.
+    """More waits than the service takes: messages, passwords, or streams and long-polls of one caller.
 
     Where much waits, new customers and sessions are refused first, then messages of customers. Send
     the same request again.

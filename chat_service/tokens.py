@@ -179,6 +179,11 @@ class Keys:
         found = jwe.decrypt_compact(sealed, self._box(purpose), algorithms=["dir", "A256GCM"])
         return (found.plaintext or b"").decode()
 
+    def pseudonym(self, purpose: str, text: str) -> str:
+        """What is kept in place of a text to know it again: 128 bits that only the key can check."""
+        key = _derive(self._secret_key, b"pseudonym " + purpose.encode())
+        return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:32]
+
     def _box(self, purpose: str) -> OctKey:
         return OctKey.import_key(_derive(self._secret_key, b"sealed " + purpose.encode()))
 

@@ -1,84 +1,38 @@
 """Tries at passwords, codes and links: rows, so that the limits hold over all processes.
 
 A try is counted before the password is looked at, under the lock of its row, so that any number at
-once count exactly; a right password takes its own try back.
+once count exactly; a right password takes its own try back. Until then it is pending: it leaves no
+place to others, who are told to wait and not that too much was wrong.
 """
 
-import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import and_, delete, or_, select
 from sqlalchemy.dialects.postgresql import insert as insert_postgres
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service import metrics
+from chat_service.agents.gate import Subject
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
-from chat_service.config import Auth
-from chat_service.errors import TooManyTries
-from chat_service.limits.addresses import network_of
+from chat_service.errors import Overloaded, TooManyTries
 from chat_service.limits.policies import LEFT_FIELD, POLICY_FIELD
 from chat_service.model import SignInAttempts
-from chat_service.schema import AgentId, Outcome, WorkspaceId
+from chat_service.schema import Outcome, WorkspaceId
 
 NOWHERE: Final = WorkspaceId(UUID(int=0))
-"""Where tries against a workspace that does not exist are counted."""
+"""Where tries are counted against a workspace that does not exist, and those of all workspaces together."""
 
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a limit counts: at most `tries` in `seconds`."""
-
-    name: str
-    tries: int
-    seconds: int
-
-    @property
-    def policy(self) -> str:
-        """How the limit is told, without whom it counts."""
-        return self.name.partition(":")[0]
-
-
-def subjects(config: Auth, *, address: str, email: str) -> tuple[Subject, Subject]:
-    """The two limits of a try, by address and by account, in the order of their names."""
-    account = Subject(
-        f"account:{_hidden(email)}", config.tries_per_account, config.tries_per_account_seconds
-    )
-    return account, by_address(config, address)
-
-
-def by_address(config: Auth, address: str) -> Subject:
-    """The limit of tries from an address, for those that name no account."""
-    name = f"address:{_hidden(network_of(address))}"
-    return Subject(name, config.tries_per_address, config.tries_per_address_seconds)
-
-
-def recovery_subjects(config: Auth, *, address: str, email: str) -> tuple[Subject, ...]:
-    """The limits of asking for a recovery: as many as of signing in, counted apart from them.
-
-    Whoever has used up his tries at a password is the one who needs a new one.
-    """
-    return tuple(
-        replace(each, name=f"recovery-{each.name}")
-        for each in subjects(config, address=address, email=email)
-    )
-
-
-def link_subject(config: Auth, *, address: str) -> Subject:
-    """The limit of showing links, by address."""
-    by_address = subjects(config, address=address, email="")[1]
-    return replace(by_address, name=f"link-{by_address.name}")
-
-
-def code_subject(config: Auth, agent_id: AgentId) -> Subject:
-    """The limit of codes of a second factor, by account."""
-    return Subject(f"code:{agent_id.hex}", config.tries_per_code, config.tries_per_code_seconds)
+DECIDED_SECONDS: Final = 30.0
+"""How long a try may be pending; after that its process is dead, and it counts as failed."""
+SWEPT_AT_ONCE: Final = 20
+"""How many old rows go at most where one is made."""
 
 
 async def admit(
@@ -95,18 +49,92 @@ async def admit(
     It is given and not raised, since that the `act` was refused is audited, once in a window, and
     has to be committed. Whoever calls raises it after that.
     """
-    moment, names = now.timestamp(), [limit.name for limit in limits]
-    rows = {row.subject: row for row in await db.scalars(_named(workspace_id, names))}
+    full = await _count(db, workspace_id, limits, now)
+    return (
+        None
+        if full is None
+        else await _refuse(db, workspace_id, full, act=act, now=now, target=target)
+    )
+
+
+async def count(
+    db: AsyncSession, workspace_id: WorkspaceId, limit: Subject, *, now: datetime
+) -> bool:
+    """Count one more, of what is refused silently; False where the limit is reached."""
+    return await _count(db, workspace_id, [limit], now) is None
+
+
+async def reserve(
+    db: AsyncSession,
+    workspace_id: WorkspaceId,
+    limits: Sequence[Subject],
+    *,
+    act: Act,
+    now: datetime,
+    target: Target | None = None,
+) -> TooManyTries | Overloaded | None:
+    """The same for a try that is decided later, by `take_back` or `fail`.
+
+    Overloaded where fewer have failed than may, and the others are not decided yet.
+    """
+    full = await _count(db, workspace_id, limits, now, pending=True)
+    if full is not None and len(full.failed) < full.limit.tries:
+        return Overloaded("Others are being let in from here; try again at once")
+    return (
+        None
+        if full is None
+        else await _refuse(db, workspace_id, full, act=act, now=now, target=target)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Full:
+    """A limit that is reached, and when those tries were that count as failed."""
+
+    limit: Subject
+    failed: list[float]
+
+
+async def _count(
+    db: AsyncSession,
+    workspace_id: WorkspaceId,
+    limits: Sequence[Subject],
+    now: datetime,
+    *,
+    pending: bool = False,
+) -> _Full | None:
+    """Count a try, or tell which limit is reached."""
+    moment = now.timestamp()
+    there = await _found(db, workspace_id, limits)
+    full = _full(there, limits, moment)
+    if full is not None:
+        return full
+    # Only where a try is left is the lock needed, under which it is counted exactly.
+    rows = await _locked(db, workspace_id, limits, now=now)
     full = _full(rows, limits, moment)
     if full is None:
-        # Only where a try is left is the lock needed, under which it is counted exactly.
-        rows = await _locked(db, workspace_id, names, there=rows)
-        full = _full(rows, limits, moment)
-    if full is None:
         for limit in limits:
-            rows[limit.name].tries = [*_recent(rows[limit.name], limit, moment), moment]
-        return None
-    if await _is_first(db, workspace_id, full, moment):
+            row = rows[limit.name]
+            row.tries = [*_recent(row, limit, moment), moment]
+            row.pending = [*_undecided(row, moment), *([moment] if pending else [])]
+            row.until = max(row.until, now + timedelta(seconds=limit.seconds))
+        if len(there) < len(rows):
+            await _sweep(db, {row.workspace_id for row in rows.values()}, now=now)
+    return full
+
+
+async def _refuse(
+    db: AsyncSession,
+    workspace_id: WorkspaceId,
+    full: _Full,
+    *,
+    act: Act,
+    now: datetime,
+    target: Target | None,
+) -> TooManyTries:
+    """The refusal of a limit that is reached, audited if it is the first."""
+    limit, moment = full.limit, now.timestamp()
+    if await _is_first(db, workspace_id, limit, now=now):
         audit.record(
             db,
             workspace_id,
@@ -117,8 +145,7 @@ async def admit(
             outcome=Outcome.REFUSED,
         )
     metrics.SIGN_INS_TOO_MANY.inc()
-    oldest = _recent(rows[full.name], full, moment)[-full.tries]
-    return _refusal(full, int(oldest + full.seconds - moment) + 1)
+    return _refusal(limit, int(full.failed[-limit.tries] + limit.seconds - moment) + 1)
 
 
 def _refusal(limit: Subject, wait: int) -> TooManyTries:
@@ -140,71 +167,122 @@ def _refusal(limit: Subject, wait: int) -> TooManyTries:
 
 def _full(
     rows: Mapping[str, SignInAttempts], limits: Sequence[Subject], moment: float
-) -> Subject | None:
-    """The first limit that is reached."""
-    for limit in limits:
-        if limit.name in rows and len(_recent(rows[limit.name], limit, moment)) >= limit.tries:
-            return limit
-    return None
+) -> _Full | None:
+    """A limit that is reached; by failures before one that is reached by what is being decided."""
+    reached = [
+        _Full(limit, _failed(rows[limit.name], limit, moment))
+        for limit in limits
+        if limit.name in rows and len(_recent(rows[limit.name], limit, moment)) >= limit.tries
+    ]
+    return max(reached, key=lambda full: len(full.failed) >= full.limit.tries, default=None)
 
 
 def _recent(row: SignInAttempts, limit: Subject, moment: float) -> list[float]:
     return [tried for tried in row.tries if tried > moment - limit.seconds]
 
 
+def _undecided(row: SignInAttempts, moment: float) -> list[float]:
+    return [tried for tried in row.pending if tried > moment - DECIDED_SECONDS]
+
+
+def _failed(row: SignInAttempts, limit: Subject, moment: float) -> list[float]:
+    return _without(_recent(row, limit, moment), *_undecided(row, moment))
+
+
+def _without(moments: Sequence[float], *gone: float) -> list[float]:
+    """Moments without those, each once: two tries may have come at the same."""
+    kept = list(moments)
+    for each in gone:
+        if each in kept:
+            kept.remove(each)
+    return kept
+
+
 async def _is_first(
-    db: AsyncSession, workspace_id: WorkspaceId, limit: Subject, moment: float
+    db: AsyncSession, workspace_id: WorkspaceId, limit: Subject, *, now: datetime
 ) -> bool:
     """Whether this is the first refusal of a window, which is noted in a row of its own.
 
-    Most are not, and those lock and write nothing.
+    Most are not, and those lock and write nothing. Each workspace is told for itself.
     """
-    name = f"told-{limit.name}"
-    told = (await db.scalars(_named(workspace_id, [name]))).one_or_none()
-    if told is not None and _recent(told, limit, moment):
+    moment = now.timestamp()
+    told = replace(limit, name=f"told-{limit.name}", everywhere=False)
+    for row in (await _found(db, workspace_id, [told])).values():
+        if _recent(row, told, moment):
+            return False
+    (noted,) = (await _locked(db, workspace_id, [told], now=now)).values()
+    if _recent(noted, told, moment):
         return False
-    noted = (await _locked(db, workspace_id, [name], there=[name] if told else ()))[name]
-    if _recent(noted, limit, moment):
-        return False
-    noted.tries = [moment]
+    noted.tries, noted.until = [moment], now + timedelta(seconds=told.seconds)
     return True
 
 
 async def take_back(
     db: AsyncSession, workspace_id: WorkspaceId, limits: Sequence[Subject], *, counted_at: datetime
 ) -> None:
-    """Forget the try counted at that moment: the password was right."""
-    names = [limit.name for limit in limits]
-    for row in (await _locked(db, workspace_id, names, there=names)).values():
-        kept = list(row.tries)
-        if counted_at.timestamp() in kept:
-            kept.remove(counted_at.timestamp())
-        row.tries = kept
+    """Forget the try counted at that moment: it was right, or nothing was looked at."""
+    moment = counted_at.timestamp()
+    for row in (await _locked(db, workspace_id, limits, now=counted_at)).values():
+        row.tries, row.pending = _without(row.tries, moment), _without(row.pending, moment)
+
+
+async def fail(
+    db: AsyncSession, workspace_id: WorkspaceId, limits: Sequence[Subject], *, counted_at: datetime
+) -> None:
+    """Let the try reserved at that moment count: it was wrong."""
+    for row in (await _locked(db, workspace_id, limits, now=counted_at)).values():
+        row.pending = _without(row.pending, counted_at.timestamp())
+
+
+async def _found(
+    db: AsyncSession, workspace_id: WorkspaceId, limits: Sequence[Subject]
+) -> dict[str, SignInAttempts]:
+    """The rows of limits that are there, by name, without a lock."""
+    row = SignInAttempts
+    places = [_place(workspace_id, limit) for limit in limits]
+    named = [and_(row.workspace_id == where, row.subject == name) for where, name in places]
+    return {each.subject: each for each in await db.scalars(select(row).where(or_(*named)))}
 
 
 async def _locked(
-    db: AsyncSession,
-    workspace_id: WorkspaceId,
-    names: Collection[str],
-    *,
-    there: Collection[str] = (),
+    db: AsyncSession, workspace_id: WorkspaceId, limits: Sequence[Subject], *, now: datetime
 ) -> dict[str, SignInAttempts]:
-    """Rows of tries under their locks, in the order of their names; made unless they are `there`."""
-    missing = [name for name in sorted(names) if name not in there]
-    if missing:
-        sqlite = db.get_bind().dialect.name == "sqlite"
-        insert = insert_sqlite if sqlite else insert_postgres
-        rows = [{"workspace_id": workspace_id, "subject": name, "tries": []} for name in missing]
-        await db.execute(insert(SignInAttempts).values(rows).on_conflict_do_nothing())
-    query = _named(workspace_id, names).order_by(SignInAttempts.subject)
-    locking = query.with_for_update(key_share=True).execution_options(populate_existing=True)
-    return {row.subject: row for row in await db.scalars(locking)}
+    """The rows of limits by name, under their locks and made where they are missing.
+
+    In the order of their keys, so that whoever waits for one holds none that comes after it.
+    """
+    insert = insert_sqlite if db.get_bind().dialect.name == "sqlite" else insert_postgres
+    places = sorted(_place(workspace_id, limit) for limit in limits)
+    rows = [
+        {"workspace_id": where, "subject": name, "tries": [], "pending": [], "until": now}
+        for where, name in places
+    ]
+    # What is there is written as it is, for that locks it in the same statement.
+    locking = (
+        insert(SignInAttempts)
+        .values(rows)
+        .on_conflict_do_update(
+            index_elements=[SignInAttempts.workspace_id, SignInAttempts.subject],
+            set_={"tries": SignInAttempts.tries},
+        )
+        .returning(SignInAttempts)
+    )
+    found = await db.scalars(locking, execution_options={"populate_existing": True})
+    return {row.subject: row for row in found}
 
 
-def _named(workspace_id: WorkspaceId, names: Collection[str]) -> Select[SignInAttempts]:
-    here = SignInAttempts.workspace_id == workspace_id
-    return select(SignInAttempts).where(here, SignInAttempts.subject.in_(names))
+async def _sweep(db: AsyncSession, places: set[WorkspaceId], *, now: datetime) -> None:
+    """Delete some rows that say nothing any more: more than were made, and none that is in use."""
+    row = SignInAttempts
+    await db.flush()
+    for where in sorted(places):
+        old = select(row.subject).where(row.workspace_id == where, row.until < now)
+        few = old.order_by(row.until).limit(SWEPT_AT_ONCE).with_for_update(skip_locked=True)
+        if names := (await db.scalars(few)).all():
+            gone = delete(row).where(row.workspace_id == where, row.subject.in_(names))
+            await db.execute(gone, execution_options={"synchronize_session": False})
 
 
-def _hidden(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()[:32]
+def _place(workspace_id: WorkspaceId, limit: Subject) -> tuple[WorkspaceId, str]:
+    """The key of a limit's row."""
+    return NOWHERE if limit.everywhere else workspace_id, limit.name

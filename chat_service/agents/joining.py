@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.agents import attempts, links, queries, second_factor, services
 from chat_service.agents.choice import check_choice
+from chat_service.agents.gate import Gate
 from chat_service.agents.letters import letter_with
 from chat_service.agents.logins import Device, end_logins
-from chat_service.agents.passwords import Passwords
-from chat_service.agents.proof import Proof, prove_password, proven, refuse
-from chat_service.agents.signing_in import Gate, let_in
+from chat_service.agents.proof import Try, one_try, prove_password, proven, refuse
+from chat_service.agents.signing_in import let_in
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
@@ -24,7 +24,7 @@ from chat_service.errors import InvalidGrant, SecondFactorRequired, ServiceError
 from chat_service.events.transaction import looking, transaction
 from chat_service.mail import Letter
 from chat_service.model import Agent, Token
-from chat_service.schema import Actor, AgentStatus, AuthorType
+from chat_service.schema import Actor, AgentId, AgentStatus, AuthorType
 from chat_service.tokens import Opaque
 from chat_service.workspaces import queries as workspaces
 
@@ -47,32 +47,35 @@ def _refused() -> InvalidGrant:
 async def join(gate: Gate, choice: Choice, device: Device, *, now: datetime) -> tuple[Agent, str]:
     """Use a link: the new password counts, an invited agent is active, and is signed in.
 
-    All other logins and links of the agent end. Raises InvalidGrant, TooManyTries, ValidationFailed
-    for a password that is too easy, and SecondFactorRequired, by which nothing is used up. Opens
-    its own transactions, as `sign_in` does.
+    All other logins and links of the agent end. Raises InvalidGrant, TooManyTries, Overloaded,
+    ValidationFailed for a password that is too easy, and SecondFactorRequired, by which nothing is
+    used up. Opens its own transactions, as `sign_in` does.
     """
     check_choice(choice.password)
     given = links.parse_link(choice.token)
-    limit = attempts.link_subject(gate.config, address=device.address)
-    async with transaction() as db:
+    async with looking() as db:
         tenant = await workspaces.by_id(db, given.workspace_id) if given else None
-        workspace_id = tenant.id if tenant else attempts.NOWHERE
-        refusal = await attempts.admit(db, workspace_id, [limit], act=Act.PASSWORD_CHANGED, now=now)
         agent = await links.holder(db, given, now=now) if given else None
-        if refusal is None and agent is None:
-            refuse(db, workspace_id, Act.PASSWORD_CHANGED, now=now, agent=None)
-        elif refusal is None and agent is not None:
-            check_choice(choice.password, agent.email)
-    if refusal is not None:
-        raise refusal
-    if given is None or agent is None:
-        raise _refused()
-    proof = Proof(workspace_id, agent.id, agent.password_hash, [limit], now)
-    hashed = await gate.passwords.hash(choice.password)
-    async with transaction() as db:
-        admitted = await _use(db, gate, given, proof, choice, device, hashed=hashed)
-    if isinstance(admitted, ServiceError):
-        raise admitted
+    workspace_id = tenant.id if tenant else attempts.NOWHERE
+    limits = [gate.link_limit(device.address)]
+    async with one_try(workspace_id, limits, Act.PASSWORD_CHANGED, agent=agent, now=now) as tried:
+        if given is None or agent is None:
+            raise _refused()
+        check_choice(choice.password, agent.email)
+        hashed = await gate.passwords.hash(choice.password)
+        async with transaction() as db:
+            admitted = await _use(
+                db,
+                gate,
+                given,
+                tried,
+                agent_id=agent.id,
+                choice=choice,
+                device=device,
+                hashed=hashed,
+            )
+        if isinstance(admitted, ServiceError):
+            raise admitted
     return admitted
 
 
@@ -80,33 +83,32 @@ async def _use(
     db: AsyncSession,
     gate: Gate,
     given: Opaque,
-    proof: Proof,
+    tried: Try,
+    *,
+    agent_id: AgentId,
     choice: Choice,
     device: Device,
-    *,
     hashed: str,
 ) -> tuple[Agent, str] | ServiceError:
     """Use the link up under the lock of its agent; a refusal is given, for it is committed."""
-    now, workspace_id = proof.counted_at, proof.workspace_id
+    now, workspace_id = tried.counted_at, tried.workspace_id
     if choice.code is not None:
         refusal = await second_factor.count_code_of(
-            db, workspace_id, proof.agent_id, gate.config, Act.PASSWORD_CHANGED, now=now
+            db, workspace_id, agent_id, gate.config, Act.PASSWORD_CHANGED, now=now
         )
         if refusal is not None:
             return refusal
-    agent = await queries.lock(db, workspace_id, proof.agent_id)
+    agent = await queries.lock(db, workspace_id, agent_id)
     if agent.totp_confirmed and choice.code is None:
-        await attempts.take_back(db, workspace_id, proof.limits, counted_at=now)
         return SecondFactorRequired()
     if agent.totp_confirmed and choice.code is not None:
         if not second_factor.use_code(agent, choice.code, gate.keys, now=now):
-            refuse(db, workspace_id, Act.PASSWORD_CHANGED, now=now, agent=agent)
             return InvalidGrant(second_factor.WRONG)
     if not await links.use_up(db, given, agent, now=now):
         raise _refused()  # and the code that was right is not used up either
     if choice.code is not None:
         await second_factor.take_code_back(db, agent, gate.config, counted_at=now)
-    await attempts.take_back(db, workspace_id, proof.limits, counted_at=now)
+    await tried.take_back(db)
     return agent, await _settle(db, gate.config, agent, choice, device, hashed=hashed, now=now)
 
 
@@ -136,13 +138,11 @@ async def _settle(
 
 
 async def change_password(
-    passwords: Passwords,
-    config: Auth,
+    gate: Gate,
     caller: Caller,
     *,
     old: str,
     password: str,
-    address: str,
     now: datetime,
 ) -> None:
     """Another password for who shows the old one; his other logins and his links end.
@@ -153,8 +153,8 @@ async def change_password(
         agent = await queries.by_id(db, caller.workspace_id, caller.agent_id)
     check_choice(password, agent.email)
     act = Act.PASSWORD_CHANGED
-    proof = await prove_password(passwords, config, caller, old, act=act, address=address, now=now)
-    hashed = await passwords.hash(password)
+    proof = await prove_password(gate, caller, old, act=act, now=now)
+    hashed = await gate.passwords.hash(password)
     async with transaction() as db:
         agent = await proven(db, proof)
         agent.password_hash = hashed
@@ -165,7 +165,7 @@ async def change_password(
 
 
 async def ask_for_recovery(
-    config: Auth,
+    gate: Gate,
     *,
     email: str,
     workspace: str | None,
@@ -176,21 +176,26 @@ async def ask_for_recovery(
     """A letter with a link, if there is somebody to write to; who asked is not told which.
 
     Only who has a password may forget it: who signs in by another site's word gets none this way.
+    Nobody gets more than three in a quarter of an hour, whoever asks.
     Without `public_url` no letter can be written. Raises TooManyTries.
     """
-    limits = attempts.recovery_subjects(config, address=address, email=email.lower())
+    limits = gate.recovery_limits(address=address, email=email)
     act, letter = Act.RECOVERY_REQUESTED, None
     async with transaction() as db:
         tenant = await workspaces.by_slug(db, workspace)
         workspace_id = tenant.id if tenant else attempts.NOWHERE
         refusal = await attempts.admit(db, workspace_id, limits, act=act, now=now)
+        # Counted for who is unknown as well, lest the time tells.
+        may = refusal is None and await attempts.count(
+            db, workspace_id, gate.letter_limit(email), now=now
+        )
         agent = await queries.by_email(db, workspace_id, email)
         forgot = agent is not None and agent.status is AgentStatus.ACTIVE and agent.password_hash
-        if refusal is None and tenant and agent and forgot:
+        if may and tenant and agent and forgot:
             target = Target("agent", agent.id)
             audit.record(db, workspace_id, audit.NOBODY, act, now=now, target=target)
             if public_url:
-                link = await links.issue(db, agent, config, now=now, beside=True)
+                link = await links.issue(db, agent, gate.config, now=now, beside=True)
                 letter = await letter_with(db, agent, link, public_url)
         elif refusal is None:
             refuse(db, workspace_id, act, now=now, agent=agent)

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.agents import queries, second_factor
+from chat_service.agents.gate import Gate
 from chat_service.agents.proof import Proof, prove_password, proven, refuse
-from chat_service.agents.signing_in import Gate
 from chat_service.audit.acts import Act
 from chat_service.auth import Caller
 from chat_service.errors import (
@@ -37,13 +37,13 @@ async def show_again(
     code: str | None,
     *,
     act: Act,
-    address: str,
     now: datetime,
 ) -> None:
     """Check what the caller shows before the `act`.
 
-    Raises ValidationFailed without a password, InvalidGrant, TooManyTries, SecondFactorRequired, and
-    Forbidden for a login that is too old where there is no password. Opens its own transactions.
+    Raises ValidationFailed without a password, InvalidGrant, TooManyTries, Overloaded,
+    SecondFactorRequired, and Forbidden for a login that is too old where there is no password. Opens
+    its own transactions.
     """
     async with looking() as db:
         agent = await queries.by_id(db, caller.workspace_id, caller.agent_id)
@@ -58,9 +58,7 @@ async def show_again(
         return
     if password is None:
         raise ValidationFailed(errors=[FieldError("/password", "missing", "is needed here")])
-    proof = await prove_password(
-        gate.passwords, gate.config, caller, password, act=act, address=address, now=now
-    )
+    proof = await prove_password(gate, caller, password, act=act, now=now)
     async with transaction() as db:
         refusal = await _check_code(db, gate, caller, proof, code, act=act, now=now)
     if refusal is not None:

@@ -14,6 +14,7 @@ from joserfc.errors import JoseError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.agents import attempts, queries, totp
+from chat_service.agents.gate import code_limit
 from chat_service.agents.proof import Proof, proven, refuse
 from chat_service.agents.standing import act_upon, require_another
 from chat_service.audit import services as audit
@@ -134,7 +135,7 @@ async def count_code_of(
     now: datetime,
 ) -> TooManyTries | None:
     """Count a code before the agent is locked, and before it is looked at."""
-    limit, target = attempts.code_subject(config, agent_id), Target("agent", agent_id)
+    limit, target = code_limit(config, agent_id), Target("agent", agent_id)
     return await attempts.admit(db, workspace_id, [limit], act=act, now=now, target=target)
 
 
@@ -142,7 +143,7 @@ async def take_code_back(
     db: AsyncSession, agent: Agent, config: Auth, *, counted_at: datetime
 ) -> None:
     """Forget the code that was counted then: it was right, or none was asked for."""
-    limit = attempts.code_subject(config, agent.id)
+    limit = code_limit(config, agent.id)
     await attempts.take_back(db, agent.workspace_id, [limit], counted_at=counted_at)
 
 

@@ -248,10 +248,15 @@ class SignInAttempts(Base):
     """The latest tries at signing in against one account or from one address."""
 
     __tablename__ = "sign_in_attempts"
+    __table_args__ = (Index(None, "workspace_id", "until"),)
 
     workspace_id: Mapped[WorkspaceId] = mapped_column(Uuid(), primary_key=True)
-    """The nil UUID where the tried workspace does not exist."""
+    """The nil UUID where the tried workspace does not exist, and for addresses, which count in all."""
     subject: Mapped[str] = mapped_column(String(80), primary_key=True)
-    """`address:…` or `account:…`, hashed, so that no address is kept."""
+    """`address:…` or `account:…`, hashed by a key that is not in the database, so that no address is kept."""
     tries: Mapped[list[float]]
     """Times in seconds since 1970, oldest first, never more than the limit."""
+    pending: Mapped[list[float]]
+    """Those of them that are being decided; one that stays here for long was left by a dead process."""
+    until: Mapped[datetime]
+    """When the row says nothing any more and may go."""

@@ -5,6 +5,7 @@ One database a worker and backend; each test makes its own workspace and cleans 
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -105,8 +106,10 @@ async def service(
 
 @pytest.fixture
 async def client(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
-    """An HTTP client of that service."""
-    transport = httpx2.ASGITransport(app=service, raise_app_exceptions=False)
+    """An HTTP client of that service, at an address of its own: tries at passwords count by it."""
+    number = uuid4().int
+    place = (f"2001:db8:{number >> 112:x}:{number & 0xFFFF:x}::2", 40_000)
+    transport = httpx2.ASGITransport(app=service, client=place, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
 

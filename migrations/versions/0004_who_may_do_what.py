@@ -282,6 +282,17 @@ def upgrade() -> None:
             ondelete="RESTRICT",
         )
 
+    # Whom they count was named by another hash.
+    op.execute(sa.table("sign_in_attempts").delete())
+    with op.batch_alter_table("sign_in_attempts", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("pending", JsonType, nullable=False))
+        batch_op.add_column(sa.Column("until", UtcTime(), nullable=False))
+        batch_op.create_index(
+            batch_op.f("ix_sign_in_attempts_workspace_id_until"),
+            ["workspace_id", "until"],
+            unique=False,
+        )
+
     _add("customers", {"email_verified": sa.Boolean()})
     with op.batch_alter_table("customers", schema=None) as batch_op:
         batch_op.add_column(sa.Column("external_id", sa.String(length=128), nullable=True))
@@ -341,6 +352,11 @@ def _words(batch_op: BatchOperations, name: str, column: str, words: tuple[str, 
 
 def downgrade() -> None:
     """Who has a role of the workspace's own may only read after it; who is invited is not."""
+    with op.batch_alter_table("sign_in_attempts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sign_in_attempts_workspace_id_until"))
+        batch_op.drop_column("until")
+        batch_op.drop_column("pending")
+
     with op.batch_alter_table("tokens", schema=None) as batch_op:
         batch_op.drop_column("created_by")
         batch_op.drop_column("device_id")

@@ -134,7 +134,7 @@ class Provider:
         if iss != self.issuer and (iss is not None or announced):
             raise refused("iss parameter")
         token = await self._exchange(known.metadata, flow, code)
-        expected = Expected(self.issuer, self._config.client_id, flow.nonce, flow.asked_at)
+        expected = Expected(self.issuer, self._config.client_id, flow.nonce)
         try:
             try:
                 return subject_of(token, known.keys, expected, now=self._clock())

@@ -97,13 +97,12 @@ async def start_oidc() -> Response:
             body.password,
             body.code,
             act=Act.IDENTITY_LINKED,
-            address=device().address,
             now=moment,
         )
         workspace_id, concerns = who.workspace_id, who.actor.id
     elif purpose is Purpose.INVITATION:
         workspace_id, concerns = await oidc.invitation_of(
-            shared().auth, body.link_token or "", address=device().address, now=moment
+            gate(), body.link_token or "", address=device().address, now=moment
         )
     else:
         workspace_id, concerns = await oidc.workspace_of(body.workspace), None
@@ -152,7 +151,7 @@ async def finish_oidc() -> Response:
         who, expires_at = await _agent()
     agent, token = await oidc.finish(
         provider,
-        shared().auth,
+        gate(),
         flow,
         body.code,
         iss=body.iss,
@@ -196,7 +195,6 @@ async def delete_identity(identity_id: str) -> Response:
         body.password,
         body.code,
         act=Act.IDENTITY_UNLINKED,
-        address=device().address,
         now=now(),
     )
     async with transaction() as db:

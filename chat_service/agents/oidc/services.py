@@ -4,8 +4,6 @@ Owns the three things a way to the provider may be for: signing in, linking an a
 invitation. Who somebody is is told by issuer and subject alone: an e-mail opens nothing.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,19 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chat_service.agents import attempts, links
 from chat_service.agents import services as agents
-from chat_service.agents.attempts import Subject
+from chat_service.agents.gate import Gate
 from chat_service.agents.logins import Device
 from chat_service.agents.oidc import identities
 from chat_service.agents.oidc.flow import Flow, Purpose, new_flow, seal, state_of
 from chat_service.agents.oidc.provider import Provider, refused
-from chat_service.agents.proof import note_refusal
+from chat_service.agents.proof import one_try
 from chat_service.agents.signing_in import let_in
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
 from chat_service.auth import Caller
-from chat_service.config import Auth
-from chat_service.errors import InvalidGrant, ServiceError
 from chat_service.events.transaction import looking, transaction
 from chat_service.model import Agent
 from chat_service.schema import Actor, AgentStatus, AuthorType, WorkspaceId
@@ -65,7 +61,7 @@ async def workspace_of(slug: str | None) -> WorkspaceId:
 
 
 async def invitation_of(
-    config: Auth, text: str, *, address: str, now: datetime
+    gate: Gate, text: str, *, address: str, now: datetime
 ) -> tuple[WorkspaceId, UUID]:
     """The workspace and the id of an invitation's link, which is not used up by that.
 
@@ -76,8 +72,8 @@ async def invitation_of(
         tenant = await workspaces.by_id(db, given.workspace_id) if given else None
         agent = await links.holder(db, given, now=now) if given and tenant else None
     workspace_id = tenant.id if tenant else attempts.NOWHERE
-    limit = attempts.link_subject(config, address=address)
-    async with one_try(limit, workspace_id, Act.AGENT_JOINED, now=now):
+    limits = [gate.link_limit(address)]
+    async with one_try(workspace_id, limits, Act.AGENT_JOINED, now=now):
         if given is None or agent is None or agent.status is not AgentStatus.INVITED:
             raise refused("invitation")
     return workspace_id, given.id
@@ -85,7 +81,7 @@ async def invitation_of(
 
 async def finish(
     provider: Provider,
-    config: Auth,
+    gate: Gate,
     flow: Flow | None,
     code: str,
     *,
@@ -101,8 +97,8 @@ async def finish(
     which always says the same, TooManyTries, ProviderUnavailable, and what linking raises.
     """
     workspace_id = flow.workspace_id if flow else attempts.NOWHERE
-    limit, act = attempts.by_address(config, device.address), Act.SIGNED_IN
-    async with one_try(limit, workspace_id, act, now=now):
+    limits, act = [gate.address_limit(device.address)], Act.SIGNED_IN
+    async with one_try(workspace_id, limits, act, now=now):
         if flow is None or flow.has_ended(now=now):
             raise refused("flow")
         if flow.purpose is Purpose.LINK and (caller is None or caller.actor.id != flow.concerns):
@@ -115,33 +111,7 @@ async def finish(
                 )
             find = _join if flow.purpose is Purpose.INVITATION else _known
             agent = await find(db, flow, provider.issuer, subject, now=now)
-            return agent, await let_in(db, agent, device, config, act, now=now)
-
-
-@asynccontextmanager
-async def one_try(
-    limit: Subject, workspace_id: WorkspaceId, act: Act, *, now: datetime
-) -> AsyncIterator[None]:
-    """Count a try at an act before its block; raises TooManyTries.
-
-    One that the block refuses (InvalidGrant) stays counted and is audited; any other end takes it back.
-    """
-    async with transaction() as db:
-        refusal = await attempts.admit(db, workspace_id, [limit], act=act, now=now)
-    if refusal is not None:
-        raise refusal
-    failure: ServiceError | None = None
-    try:
-        yield
-    except ServiceError as error:
-        failure = error
-    if isinstance(failure, InvalidGrant):
-        await note_refusal(workspace_id, act, now=now, agent=None)
-    else:
-        async with transaction() as db:
-            await attempts.take_back(db, workspace_id, [limit], counted_at=now)
-    if failure is not None:
-        raise failure
+            return agent, await let_in(db, agent, device, gate.config, act, now=now)
 
 
 async def _known(

@@ -49,7 +49,7 @@ async def ask_for_recovery() -> Response:
     """
     body, mailer = await parse(AskRecovery), shared().mailer
     letter = await joining.ask_for_recovery(
-        shared().auth,
+        gate(),
         email=body.email,
         workspace=body.workspace,
         address=device().address,

@@ -6,7 +6,7 @@ from quart import Blueprint, Response
 
 from chat_service.agents import joining, logins, queries
 from chat_service.agents.rendering import login_view
-from chat_service.agents.routes.shown import device
+from chat_service.agents.routes.shown import gate
 from chat_service.agents.standing import require_over_agent
 from chat_service.agents.transport import ChangePassword, LoginList
 from chat_service.auth import Caller, require
@@ -14,7 +14,7 @@ from chat_service.errors import InvalidGrant, NotFound, Overloaded, TooManyTries
 from chat_service.events.transaction import reading, transaction
 from chat_service.schema import Permission
 from chat_service.transport import Query
-from chat_service.web import Who, answer, caller, document, now, parse, query, shared
+from chat_service.web import Who, answer, caller, document, now, parse, query
 
 blueprint = Blueprint("logins", __name__, url_prefix="/v1/agents")
 STAFF = Who.AGENT | Who.KEY
@@ -86,12 +86,10 @@ async def change_password() -> Response:
     """Choose another password; all other logins and links end."""
     body, who = await parse(ChangePassword), await caller()
     await joining.change_password(
-        shared().passwords,
-        shared().auth,
+        gate(),
         who,
         old=body.old_password,
         password=body.password,
-        address=device().address,
         now=now(),
     )
     return answer(None, 204)

@@ -6,7 +6,7 @@ from quart import Blueprint, Response
 
 from chat_service.agents import second_factor
 from chat_service.agents.proof import Proof, prove_password
-from chat_service.agents.routes.shown import device
+from chat_service.agents.routes.shown import gate
 from chat_service.agents.transport import (
     BeginSecondFactor,
     ConfirmSecondFactor,
@@ -102,11 +102,9 @@ async def remove_second_factor_of(agent_id: UUID) -> Response:
 
 async def _proof(who: Caller, password: str, act: Act) -> Proof:
     return await prove_password(
-        shared().passwords,
-        shared().auth,
+        gate(),
         who,
         password,
         act=act,
-        address=device().address,
         now=now(),
     )

@@ -2,9 +2,9 @@
 
 from quart import Response, request
 
+from chat_service.agents.gate import Gate
 from chat_service.agents.logins import Device
 from chat_service.agents.rendering import agent_view
-from chat_service.agents.signing_in import Gate
 from chat_service.agents.transport import SignedIn
 from chat_service.model import Agent
 from chat_service.web import answer, shared

@@ -165,8 +165,9 @@ async def serving(base: Service, clock: TurningClock, **oidc: Any) -> AsyncItera
 @asynccontextmanager
 async def settled(service: Service, provider: Program) -> AsyncIterator[Place]:
     """A new workspace of a service; its people come from an address of their own."""
-    number = int(unique()[:4], 16)
-    transport = httpx2.ASGITransport(app=service, client=(f"10.9.{number >> 8}.{number & 255}", 1))
+    text = unique()
+    place = (f"2001:db8:{text[:4]}:{text[4:8]}::3", 1)
+    transport = httpx2.ASGITransport(app=service, client=place)
     async with httpx2.AsyncClient(transport=transport, base_url=OWN) as client:
         yield Place(await build_workspace(service, client), provider)
 

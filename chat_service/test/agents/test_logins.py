@@ -123,18 +123,31 @@ async def test_a_changed_password_ends_all_other_logins_and_links(workspace: Wor
 
 @pytest.mark.asvs("6.3.1", "6.3.4")
 @pytest.mark.api_top10("API2")
-async def test_guesses_by_a_stolen_login_are_counted_with_those_at_the_door(
+async def test_a_stolen_login_guesses_no_more_than_who_stands_at_the_door(
     workspace: Workspace,
 ) -> None:
     bob = await workspace.agent()
     change = {"old_password": "wrong", "password": CHOSEN}
-    guesses = [("/v1/agents/me/password", change)] * 3
-    guesses += [("/v1/agents/me/second-factor", {"password": "wrong"})] * 3
+    guesses = [("/v1/agents/me/password", change)] * 6
+    guesses += [("/v1/agents/me/second-factor", {"password": "wrong"})] * 5
     answers = [(await bob.post(path, body)).status_code for path, body in guesses]
-    assert answers == [400] * 5 + [429]
-    for _ in range(5):
+    assert answers == [400] * 10 + [429]
+    assert (await enter(workspace, bob)).status_code == 200
+
+
+@pytest.mark.asvs("6.3.1")
+@pytest.mark.api_top10("API2")
+async def test_strangers_at_the_door_keep_nobody_from_changing_his_password(
+    workspace: Workspace,
+) -> None:
+    bob = await workspace.agent()
+    for _ in range(10):
         assert (await enter(workspace, bob, password="wrong")).status_code == 400
     assert (await enter(workspace, bob)).status_code == 429
+    begun = await bob.post("/v1/agents/me/second-factor", {"password": PASSWORD})
+    assert begun.status_code == 201
+    change = {"old_password": PASSWORD, "password": CHOSEN}
+    assert (await bob.post("/v1/agents/me/password", change)).status_code == 204
 
 
 async def signed_in_often(

@@ -110,12 +110,30 @@ async def test_known_and_unknown_accounts_are_limited_alike(
     for _ in range(11):
         assert await forget(posting, email_of(bob)) == await forget(posting, stranger)
     assert (await forget(posting, email_of(bob)))[0] == 429
-    assert len(await arrived(posting, office)) == 10
+    assert len(await arrived(posting, office)) == 3
     assert (await enter(posting, bob)).status_code == 200, "signing in is counted apart"
     place = new_address()
     emails = [f"{unique()}@example.org" for _ in range(6)]
     answers = [(await forget(posting, email, place))[0] for email in emails]
     assert answers == [202] * 5 + [429]
+
+
+@pytest.mark.asvs("6.3.8")
+@pytest.mark.api_top10("API6")
+async def test_nobody_is_sent_more_than_three_letters_in_a_quarter_of_an_hour(
+    posting: Workspace, office: Office, clock: TurningClock
+) -> None:
+    bob, eve = await posting.agent(), await posting.agent()
+    answers = [await forget(posting, email_of(bob).upper()) for _ in range(5)]
+    answers.append(await forget(posting, email_of(eve)))
+    assert answers == [answers[0]] * 6
+    letters = [to for to, _ in await arrived(posting, office)]
+    assert letters == [[email_of(bob)]] * 3 + [[email_of(eve)]]
+    asked = await audited(posting, "agent.recovery_requested")
+    assert [entry.outcome for entry in asked] == ["done"] * 3 + ["refused"] * 2 + ["done"]
+    clock.turn(seconds=901)
+    assert await forget(posting, email_of(bob)) == answers[0]
+    assert len(await arrived(posting, office)) == 5
 
 
 async def test_whoever_asks_takes_no_link_away(posting: Workspace, office: Office) -> None:

