@@ -264,13 +264,11 @@ async def test_a_stolen_login_links_no_account_and_takes_none_away(
 
 
 @pytest.mark.asvs("7.5.1")
-async def test_who_has_no_password_has_just_signed_in(
-    place: Place, turning_clock: TurningClock
-) -> None:
+async def test_who_has_no_password_has_just_signed_in(place: Place, clock: TurningClock) -> None:
     _, link = await place.invite()
     eve = signed_in(await place.go("eve", "invitation", link_token=link), place.workspace.client)
     assert (await place.call("POST", START, LINK, who=eve)).status_code == 200
-    turning_clock.turn(seconds=601)
+    clock.turn(seconds=601)
     refused = await place.call("POST", START, LINK, who=eve)
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
 
