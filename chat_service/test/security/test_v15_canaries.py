@@ -52,7 +52,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
 
 @pytest.mark.asvs("15.3.1", "16.2.5", "16.5.1")
 @pytest.mark.api_top10("API3")
-@pytest.mark.parametrize("kind", SHOWN)
+@pytest.mark.parametrize("kind", sorted(SHOWN))
 def test_a_secret_is_told_where_it_is_meant_to_be_and_nowhere_else(scene: Scene, kind: str) -> None:
     assert scene.told.places(kind) == SHOWN[kind]
     if kind not in MORE_THAN_ONCE:
@@ -66,7 +66,7 @@ def test_every_secret_that_was_told_is_known_here(scene: Scene) -> None:
 
 @pytest.mark.asvs("16.2.5", "16.5.1")
 @pytest.mark.api_top10("API3")
-@pytest.mark.parametrize("kind", KEPT)
+@pytest.mark.parametrize("kind", sorted(KEPT))
 def test_what_is_nobodys_to_know_is_told_to_nobody(scene: Scene, kind: str) -> None:
     assert scene.told.secrets[kind]
     assert scene.told.places(kind) == set()
