@@ -188,7 +188,7 @@ async def delete_identity(identity_id: str) -> Response:
 
     Who has a password shows it, and a code of his second factor; others have just signed in.
     """
-    provider, body, who = _provider(), await parse(RemoveIdentity), await caller()
+    body, provider, who = await parse(RemoveIdentity), _provider(), await caller()
     await show_again(
         gate(),
         who,

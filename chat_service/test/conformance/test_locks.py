@@ -27,6 +27,7 @@ ORDER = [
     "chat_sessions",
     "chat_messages",
     "agents",
+    "tokens",
     "teams",
     "roles",
     "feed_head",
@@ -91,7 +92,7 @@ ACTS: dict[str, tuple[Act, list[str]]] = {
         ["chat_sessions", "feed_head"],
     ),
     "team": (change_a_team, ["teams", "feed_head"]),
-    "role": (change_a_role, ["roles", "feed_head"]),
+    "role": (change_a_role, ["agents", "tokens", "roles", "feed_head"]),
     "edit": (
         lambda scene: scene.customer.call("PATCH", scene.words, json=EDIT),
         ["chat_sessions", "chat_messages", "feed_head"],

@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from chat_service.test.backends import count
 from chat_service.test.events.simulated.planted import (
     BelievesOldAnswers,
     CountsNotes,
@@ -21,7 +22,7 @@ from chat_service.test.events.simulated.planted import (
 )
 from chat_service.test.events.simulated.trial import Parts, Trial, played
 
-SEEDS: Final = 1000
+SEEDS: Final = count(500, many=1_000)
 TOGETHER: Final = 25
 ENOUGH: Final = 200
 """So many seeds find each planted fault; the first to do so ends the search."""

@@ -18,7 +18,7 @@ from chat_service.test.realtime.rewinds import Rewind
 from chat_service.test.sessions.calls import agent_ref
 
 ACTS: Final = count(40, many=60)
-SEEDS: Final = (1, 3)
+SEEDS: Final = range(count(1, many=3))
 
 
 @dataclass
