@@ -10,8 +10,12 @@ from uuid import UUID, uuid4
 import httpx2
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chat_service.agents import logins
 from chat_service.agents import services as agents
+from chat_service.agents.logins import Device
 from chat_service.agents.passwords import Passwords
+from chat_service.agents.rendering import agent_view
+from chat_service.agents.transport import SignedIn
 from chat_service.app import Service
 from chat_service.events.transaction import transaction
 from chat_service.inboxes import services as inboxes
@@ -107,11 +111,14 @@ class Workspace:
     async def agent(
         self, role: Role = Role.AGENT, name: str = "Bob", *, role_id: str | None = None
     ) -> Person:
-        """A new agent, signed in; with a `role_id` of that role of the workspace's own."""
-        email = f"{unique()}@example.org"
-        hashed = await Passwords(self.service.config.auth).hash(PASSWORD)
+        """A new agent, signed in; with a `role_id` of that role of the workspace's own.
+
+        His login is begun as signing in does at last, without what is looked at before.
+        """
+        email, config = f"{unique()}@example.org", self.service.config.auth
+        hashed = await Passwords(config).hash(PASSWORD)
         async with writing(self.service) as db:
-            await agents.create(
+            agent = await agents.create(
                 db,
                 self.id,
                 email=email,
@@ -121,11 +128,15 @@ class Workspace:
                 password_hash=hashed,
                 now=utc_now(),
             )
-        body = {"email": email, "password": PASSWORD, "workspace": self.slug}
-        response = await self.client.post("/v1/auth/sign-in", json=body)
-        assert response.status_code == 200, response.text
-        signed_in = response.json()
-        return Person(self.client, signed_in["access_token"], signed_in["agent"]["id"], signed_in)
+            device, now = Device("127.0.0.1", "tests"), self.service.clock()
+            _, token = await logins.begin(db, agent, device, config, now=now)
+        signed_in = SignedIn(
+            agent=agent_view(agent),
+            access_token=token,
+            expires_in=config.agent_token_seconds,
+            websocket_url="ws://test/v1/realtime",
+        ).model_dump(mode="json")
+        return Person(self.client, token, signed_in["agent"]["id"], signed_in)
 
     async def key(
         self, scopes: Collection[Permission] = tuple(Permission), days: float = 1

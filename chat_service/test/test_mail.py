@@ -67,8 +67,9 @@ async def test_a_failure_is_counted_and_logged_by_its_kind_alone() -> None:
         async with opened(office) as config:
             assert await sent(config) == {"failed": 1}
         assert await sent(config) == {"failed": 1}, "now nobody listens there"
-    assert [line["event"] for line in logs] == ["letter_failed"] * 2
-    assert {name for line in logs for name in line} == {"event", "exc_info", "log_level"}
+    told = [line for line in logs if line["event"] == "letter_failed"]
+    assert len(told) == 2
+    assert {name for line in told for name in line} == {"event", "exc_info", "log_level"}
 
 
 @pytest.mark.asvs("13.2.6", "16.5.2")

@@ -28,6 +28,7 @@ ACT = "agent.signed_in"
 @pytest.mark.asvs("16.3.1")
 async def test_a_sign_in_is_audited_with_its_login(workspace: Workspace) -> None:
     bob = await workspace.agent()
+    assert (await enter(workspace, bob)).status_code == 200
     (entry,) = await audited(workspace, ACT)
     assert (entry.outcome, entry.actor_id, entry.target_id) == ("done", bob.id, bob.id)
     assert entry.has_token
@@ -81,11 +82,11 @@ async def test_too_many_tries_are_audited_once_a_window(
 ) -> None:
     bob, place = await workspace.agent(), new_address()
     await asyncio.gather(*(enter(workspace, bob, place, password="wrong") for _ in range(40)))
-    assert len(await audited(workspace, ACT)) == 1 + 5 + 1
+    assert len(await audited(workspace, ACT)) == 5 + 1
     clock.turn(seconds=301)
     for _ in range(8):
         await enter(workspace, bob, place, password="wrong")
-    assert len(await audited(workspace, ACT)) == 7 + 5 + 1
+    assert len(await audited(workspace, ACT)) == 2 * (5 + 1)
 
 
 @pytest.mark.asvs("16.3.1")
@@ -97,5 +98,5 @@ async def test_a_wrong_code_is_refused_and_a_missing_one_is_no_refusal(
     for code in (None, "000000", factor.code()):
         await enter(workspace, bob, code=code)
     entries = await audited(workspace, ACT)
-    assert [each.outcome for each in entries] == ["done", "refused", "done"]
+    assert [each.outcome for each in entries] == ["refused", "done"]
     assert {each.target_id for each in entries} == {bob.id}
