@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service.agents import links, queries, services
 from chat_service.agents.links import Link
 from chat_service.agents.logins import end_logins
-from chat_service.agents.standing import act, act_upon, require_another, require_gift
+from chat_service.agents.standing import act, act_upon, require_gift, require_not_oneself
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
@@ -123,7 +123,7 @@ async def patch(
     changed = [field for field, value in wanted.items() if held[field] != value]
     if {"role", "role_id"} & set(changed):
         await require_gift(db, caller, wanted["role"], wanted["role_id"])
-        _require_another(owners, agent)
+        _require_another_owner(owners, agent)
         await end_logins(db, agent, actor=caller.actor, now=now)
         # Whoever holds a link was given it for less.
         await links.end_links(db, agent.workspace_id, agent.id)
@@ -150,7 +150,7 @@ async def deactivate(db: AsyncSession, caller: Caller, agent_id: UUID, *, now: d
     caller, agent, owners = await act_upon(db, caller, Permission.AGENTS_MANAGE, agent_id)
     if agent.status is AgentStatus.DEACTIVATED:
         return False
-    _require_another(owners, agent)
+    _require_another_owner(owners, agent)
     agent.status = AgentStatus.DEACTIVATED
     deactivated = AgentDeactivated(
         workspace_id=agent.workspace_id, actor=caller.actor, at=now, agent_id=agent.id
@@ -184,7 +184,7 @@ async def renew_link(
     Nobody makes one for himself, who would need no password for it. Raises NotFound, Forbidden, and
     AgentDeactivated.
     """
-    require_another(caller, agent_id)
+    require_not_oneself(caller, agent_id)
     caller, agent, _ = await act_upon(db, caller, Permission.AGENTS_MANAGE, agent_id)
     if agent.status is AgentStatus.DEACTIVATED:
         raise IsDeactivated()
@@ -192,7 +192,7 @@ async def renew_link(
     return agent, await links.issue(db, agent, config, now=now)
 
 
-def _require_another(owners: Collection[AgentId], agent: Agent) -> None:
+def _require_another_owner(owners: Collection[AgentId], agent: Agent) -> None:
     """Refuse to take the only active owner's place away; raises LastOwner."""
     if set(owners) == {agent.id}:
         raise LastOwner()

@@ -50,11 +50,9 @@ async def admit(
     has to be committed. Whoever calls raises it after that.
     """
     full = await _count(db, workspace_id, limits, now)
-    return (
-        None
-        if full is None
-        else await _refuse(db, workspace_id, full, act=act, now=now, target=target)
-    )
+    if full is None:
+        return None
+    return await _refuse(db, workspace_id, full, act=act, now=now, target=target)
 
 
 async def count(
@@ -78,13 +76,11 @@ async def reserve(
     Overloaded where fewer have failed than may, and the others are not decided yet.
     """
     full = await _count(db, workspace_id, limits, now, pending=True)
-    if full is not None and len(full.failed) < full.limit.tries:
+    if full is None:
+        return None
+    if len(full.failed) < full.limit.tries:
         return Overloaded("Others are being let in from here; try again at once")
-    return (
-        None
-        if full is None
-        else await _refuse(db, workspace_id, full, act=act, now=now, target=target)
-    )
+    return await _refuse(db, workspace_id, full, act=act, now=now, target=target)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chat_service.agents import attempts, queries, totp
 from chat_service.agents.gate import code_limit
 from chat_service.agents.proof import Proof, proven, refuse
-from chat_service.agents.standing import act_upon, require_another
+from chat_service.agents.standing import act_upon, require_not_oneself
 from chat_service.audit import services as audit
 from chat_service.audit.acts import Act
 from chat_service.audit.services import Target
@@ -110,7 +110,7 @@ async def remove_of(db: AsyncSession, caller: Caller, agent_id: UUID, *, now: da
 
     Raises NotFound and Forbidden.
     """
-    require_another(caller, agent_id)
+    require_not_oneself(caller, agent_id)
     caller, agent, _ = await act_upon(db, caller, Permission.AGENTS_MANAGE, agent_id)
     if agent.totp_secret is not None:
         forget(agent)

@@ -78,7 +78,7 @@ async def _present(
     return present
 
 
-def require_another(caller: Caller, agent_id: UUID) -> None:
+def require_not_oneself(caller: Caller, agent_id: UUID) -> None:
     """Refuse by this way what one does to oneself with one's password; raises Forbidden."""
     if agent_id == caller.actor.id:
         raise Forbidden("For oneself this takes the password: see /v1/agents/me")
